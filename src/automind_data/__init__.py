@@ -1,0 +1,1 @@
+"""The versioned data repository of AutoMIND: tables, density estimators, samples."""

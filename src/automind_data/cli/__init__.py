@@ -1,0 +1,64 @@
+"""The command line: one module per verb, imported only when that verb runs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+
+import click
+
+from automind_data.errors import AutomindError
+
+__all__ = ["main"]
+
+
+class _Verbs(click.Group):
+    """The modules beside this one: each has a `command`; its docstring is the help line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        names = (module.name for module in pkgutil.iter_modules(__path__))
+        return [name.removeprefix("verb_").replace("_", "-") for name in names if name.startswith("verb_")]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"automind_data.cli.verb_{name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="automind-data")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """The AutoMIND data release: verified tables, density estimators and samples.
+
+    \b
+    Example: automind-data info
+    """
+    ctx.obj = {"debug": debug}
+
+
+def main() -> None:
+    """Run the command line; a refusal is one sentence on stderr and exit code 1."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        cli(standalone_mode=True)
+    except AutomindError as error:
+        if debug:
+            raise
+        click.echo(f"automind-data: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if debug:
+            raise
+        what = error.filename or "the system"
+        reason = error.strerror or str(error)
+        click.echo(f"automind-data: {what}: {reason}; next: mend that and run it again.", err=True)
+        sys.exit(1)

@@ -1,0 +1,111 @@
+"""Reproducible draws: fixed blocks, each from its own counter-based stream.
+
+Block `b` of a stream is a function of (seed, stream, b) alone. It is computed
+by one thread. So the draws do not depend on how many blocks are asked for at a
+time or on how many threads compute them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from automind_data.dgm.flow import ConditionedFlow
+
+__all__ = ["BLOCK", "Block", "blocks", "default_threads", "one_torch_thread"]
+
+BLOCK = 1000
+"""Draws in a block. A part of the definition of the random numbers: never change it."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of draws: `u` (BLOCK, d), `log_prob` (BLOCK,), `inside` the unit cube (BLOCK,)."""
+
+    index: int
+    u: Tensor
+    log_prob: Tensor
+    inside: Tensor
+
+
+def default_threads() -> int:
+    """Return `AUTOMIND_THREADS`, or else the number of cores this process may use."""
+    asked = os.environ.get("AUTOMIND_THREADS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let each torch operation inside run on one thread; put the setting back after."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def normal_block(seed: int, stream: str, index: int, width: int) -> Tensor:
+    """Return the standard normal numbers of one block, float32 (BLOCK, width).
+
+    >>> one = normal_block(1, "161001_0", 0, 28)
+    >>> bool((one == normal_block(1, "161001_0", 0, 28)).all()), tuple(one.shape)
+    (True, (1000, 28))
+    """
+    digest = hashlib.sha256(f"{seed}\n{stream}".encode()).digest()
+    key = int.from_bytes(digest[:16], "little")
+    generator = np.random.Generator(np.random.Philox(key=key, counter=index << 128))
+    return torch.from_numpy(generator.standard_normal((BLOCK, width), dtype=np.float32))
+
+
+def blocks(
+    flow: ConditionedFlow, width: int, seed: int, stream: str, threads: int = 1
+) -> Iterator[Block]:
+    """Yield the blocks of one stream in order, without end.
+
+    Parameters
+    ----------
+    flow
+        The density for one conditioning vector.
+    width
+        Number of parameters.
+    seed, stream
+        What the random numbers are keyed by; the stream names the observation.
+    threads
+        How many blocks are computed side by side. Torch must run on one thread per
+        operation (`one_torch_thread`), or bytes differ between machines.
+    """
+
+    def compute(index: int) -> Block:
+        with torch.inference_mode():
+            u, log_prob = flow.transport(normal_block(seed, stream, index, width))
+            inside = ((u >= 0) & (u <= 1)).all(dim=-1) & torch.isfinite(log_prob)
+            return Block(index, u, log_prob, inside)
+
+    if threads <= 1:
+        yield from map(compute, count())
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: list[Future[Block]] = [pool.submit(compute, index) for index in range(threads)]
+        try:
+            for index in count(threads):
+                block = waiting.pop(0).result()
+                waiting.append(pool.submit(compute, index))
+                yield block
+        finally:
+            for future in waiting:
+                future.cancel()

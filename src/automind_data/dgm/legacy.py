@@ -1,0 +1,276 @@
+"""From the inert tree of a pickled posterior or prior to plain descriptions and tensors.
+
+Covers what sbi 0.22 stores for the published models: neural spline flows of
+nflows with LU layers, with and without a fully connected embedding net.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from automind_data.layout import PARAMETER_NAMES, PSD_COLUMNS, psd_frequency
+from automind_data.pickles.reader import Call, Name, read_pickle
+from automind_data.pickles.values import Values
+
+__all__ = ["describe_parameters", "describe_posterior", "describe_prior"]
+
+Description = dict[str, Any]
+
+LOG_PSD_SCALE = 0.1
+"""The factor of the published log-PSD standardisation; its pickle stores a name only."""
+
+
+def describe_prior(data: bytes, file: str) -> list[Description]:
+    """Read a pickled prior.
+
+    Parameters
+    ----------
+    data, file
+        The pickle and what to call it.
+
+    Returns
+    -------
+    list of dict
+        `name`, `unit`, `low`, `high` of each parameter, in the prior's order;
+        bounds are the float32 numbers of the prior, in `unit`.
+
+    Raises
+    ------
+    AutomindError
+        The pickle is refused or is no prior of independent uniforms.
+    """
+    values = Values(file)
+    tree = values.state(read_pickle(data, file), "CustomIndependentJoint")
+    return _bounds(tree, values)
+
+
+def describe_parameters(data: bytes, file: str) -> dict[str, dict[str, Description]]:
+    """Read a pickled parameter dictionary.
+
+    Returns
+    -------
+    dict
+        Section → name → `{"value", "unit"}`; values are in SI base units.
+    """
+    values = Values(file)
+    tree = read_pickle(data, file)
+    if not isinstance(tree, dict) or not all(isinstance(part, dict) for part in tree.values()):
+        raise values.refuse("is no dictionary of parameter sections")
+    described: dict[str, dict[str, Description]] = {}
+    for section, entries in tree.items():
+        described[str(section)] = {}
+        for name, entry in entries.items():
+            plain, unit = values.plain(entry)
+            described[str(section)][str(name)] = {"value": plain, "unit": unit}
+    return described
+
+
+def describe_posterior(data: bytes, file: str) -> tuple[Description, dict[str, torch.Tensor]]:
+    """Read a posterior pickled by sbi 0.22.
+
+    Returns
+    -------
+    (description, tensors)
+        The description as in `dgm.json` (without `format` and `source`), and every
+        parameter and buffer of the flow under its original name.
+
+    Raises
+    ------
+    AutomindError
+        The pickle is refused, or holds a layer or a recipe that is not supported.
+    """
+    values = Values(file)
+    state = values.state(read_pickle(data, file), "DirectPosterior")
+    parameters = _bounds(state, values)
+    flow = values.state(state.get("posterior_estimator"), "Flow")
+    tensors: dict[str, torch.Tensor] = {}
+    _collect(flow, "", tensors, values)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise values.refuse(f"has a number that is not finite in {name}")
+    modules = _modules(flow, values)
+    transforms = _transforms(modules.get("_transform"), "_transform", values)
+    base = values.state(modules.get("_distribution"), "StandardNormal")
+    if tuple(base.get("_shape", ())) != (len(parameters),):
+        raise values.refuse(f"has a base distribution that is not {len(parameters)}-dimensional")
+    description = {
+        "parameters": parameters,
+        "conditioning": _conditioning(state, values),
+        "flow": {
+            "base": "standard normal",
+            "transforms": transforms,
+            "embedding": _embedding(modules.get("_embedding_net"), "_embedding_net", values),
+        },
+    }
+    return description, tensors
+
+
+def _bounds(state: dict[str, Any], values: Values) -> list[Description]:
+    names, marginals, units = (state.get(key) for key in ("names", "marginals", "b2_units"))
+    if not (isinstance(names, list) and isinstance(marginals, list) and isinstance(units, list)):
+        raise values.refuse("has no names, marginals and units")
+    if not len(names) == len(marginals) == len(units):
+        raise values.refuse("has names, marginals and units of different numbers")
+    if sorted(map(str, names)) != sorted(PARAMETER_NAMES):
+        odd = sorted(set(map(str, names)) ^ set(PARAMETER_NAMES))
+        raise values.refuse(f"has other parameters than the 28 of the network model: {odd[:5]}")
+    described = []
+    for name, marginal, unit in zip(names, marginals, units, strict=True):
+        bounds = values.state(marginal, "Uniform")
+        low, high = (values.tensor(bounds.get(side)) for side in ("low", "high"))
+        if low.numel() != 1 or high.numel() != 1 or not float(low) < float(high):
+            raise values.refuse(f"has bounds of {name} that are not low < high")
+        described.append(
+            {
+                "name": name,
+                "unit": values.unit(unit),
+                "low": float(low),
+                "high": float(high),
+            }
+        )
+    return described
+
+
+def _modules(state: dict[str, Any], values: Values) -> dict[str, Any]:
+    modules = state.get("_modules")
+    if not isinstance(modules, dict):
+        raise values.refuse("has a network layer without its parts")
+    return modules
+
+
+def _collect(
+    state: dict[str, Any], prefix: str, tensors: dict[str, torch.Tensor], values: Values
+) -> None:
+    if len(tensors) > 100_000 or prefix.count(".") > 50:
+        raise values.refuse("has a network that is nested too deeply")
+    for family in ("_parameters", "_buffers"):
+        for name, value in (state.get(family) or {}).items():
+            if value is not None:
+                tensors[prefix + name] = values.tensor(value)
+    for name, module in _modules(state, values).items():
+        if module is not None:
+            _collect(values.state(module), f"{prefix}{name}.", tensors, values)
+
+
+def _transforms(module: Any, prefix: str, values: Values) -> list[Description]:
+    state = values.state(module)
+    match module.name.name:
+        case "CompositeTransform":
+            parts = _modules(state, values).get("_transforms")
+            children = _modules(values.state(parts, "ModuleList"), values)
+            return [
+                transform
+                for name, child in children.items()
+                for transform in _transforms(child, f"{prefix}._transforms.{name}", values)
+            ]
+        case "AffineTransform":
+            return [{"kind": "affine", "tensors": prefix}]
+        case "LULinear":
+            return [{"kind": "lu", "tensors": prefix, "eps": float(state["eps"])}]
+        case "PiecewiseRationalQuadraticCouplingTransform":
+            return [_coupling(state, prefix, values)]
+        case other:
+            raise values.refuse(f"has a flow layer of kind {other}, which is not supported")
+
+
+def _coupling(state: dict[str, Any], prefix: str, values: Values) -> Description:
+    modules = _modules(state, values)
+    net = values.state(modules.get("transform_net"), "ResidualNet")
+    blocks = _modules(values.state(_modules(net, values).get("blocks"), "ModuleList"), values)
+    activations = set()
+    for block in blocks.values():
+        block_state = values.state(block, "ResidualBlock")
+        if block_state.get("use_batch_norm"):
+            raise values.refuse("has a residual block with batch normalisation")
+        activations.add(str(block_state.get("activation")))
+    if state.get("tails") != "linear" or modules.get("unconditional_transform") is not None:
+        raise values.refuse("has a spline without linear tails")
+    if activations - {"torch.relu", "torch.tanh"} or len(activations) != 1:
+        raise values.refuse(f"has activations {sorted(activations)} where relu or tanh belongs")
+    return {
+        "kind": "rational-quadratic coupling",
+        "tensors": prefix,
+        "bins": int(state["num_bins"]),
+        "tail_bound": float(state["tail_bound"]),
+        "min_bin_width": float(state["min_bin_width"]),
+        "min_bin_height": float(state["min_bin_height"]),
+        "min_derivative": float(state["min_derivative"]),
+        "blocks": len(blocks),
+        "activation": activations.pop().removeprefix("torch."),
+    }
+
+
+def _embedding(module: Any, prefix: str, values: Values) -> list[Description]:
+    state = values.state(module)
+    match module.name.name:
+        case "Identity" | "Dropout":
+            return []
+        case "ReLU":
+            return [{"kind": "relu"}]
+        case "Linear":
+            return [{"kind": "linear", "tensors": prefix}]
+        case "Standardize":
+            return [{"kind": "standardize", "tensors": prefix}]
+        case "Sequential" | "FCEmbedding":
+            return [
+                layer
+                for name, child in _modules(state, values).items()
+                for layer in _embedding(child, f"{prefix}.{name}", values)
+            ]
+        case other:
+            raise values.refuse(f"has an embedding layer of kind {other}, which is not supported")
+
+
+def _conditioning(state: dict[str, Any], values: Values) -> Description:
+    recipe = state.get("x_bounds_and_transforms")
+    if not isinstance(recipe, dict):
+        raise values.refuse("has no recipe for its conditioning vector")
+    if "freq_bounds" in recipe:
+        return _psd_conditioning(state, recipe, values)
+    columns, bounds, logs = [], [], []
+    for column, entry in recipe.items():
+        limits, log = entry
+        columns.append(str(column))
+        bounds.append(None if limits is None else values.plain(limits)[0])
+        logs.append(bool(log))
+    standardize = values.state(state.get("x_standardizing_func"), "Standardize")["_buffers"]
+    return {
+        "kind": "burst",
+        "columns": columns,
+        "bounds": bounds,
+        "log10": logs,
+        "standardize": {
+            "kind": "z-score",
+            "mean": values.tensor(standardize["_mean"]).reshape(-1).tolist(),
+            "std": values.tensor(standardize["_std"]).reshape(-1).tolist(),
+        },
+    }
+
+
+def _psd_conditioning(
+    state: dict[str, Any], recipe: dict[str, Any], values: Values
+) -> Description:
+    scaler = state.get("x_standardizing_func")
+    if scaler != Name("automind.utils.dist_utils", "logPSD_scaler"):
+        found = scaler.kind if isinstance(scaler, Call) else scaler
+        raise values.refuse(f"standardises spectra with {found}, which is not supported")
+    low, high = values.plain(recipe["freq_bounds"])[0]
+    columns = [str(column) for column in state.get("x_feat_set") or ()]
+    columns = columns or [name for name in PSD_COLUMNS if low <= float(name[4:]) <= high]
+    for column in columns:
+        frequency = psd_frequency(column)
+        if frequency is None or not low <= frequency <= high:
+            raise values.refuse(f"is conditioned on {column}, outside its band {low}-{high} Hz")
+    return {
+        "kind": "psd",
+        "columns": columns,
+        "band": [float(low), float(high)],
+        "log10": bool(recipe.get("log_power")),
+        "standardize": {"kind": "demean and scale", "scale": LOG_PSD_SCALE},
+        "training_filters": values.plain(
+            {key: recipe.get(key) for key in ("discard_stopped", "discard_conditions")}
+        )[0],
+    }
+

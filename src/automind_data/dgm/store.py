@@ -1,0 +1,61 @@
+"""A density estimator on disk: `dgm.json` and `dgm.safetensors`, no code in either."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from automind_data.errors import AutomindError
+from automind_data.files import atomic_folder, write_json
+
+__all__ = ["FORMAT", "read_dgm", "write_dgm"]
+
+FORMAT = 1
+
+
+def write_dgm(
+    folder: str | Path, description: dict[str, Any], tensors: dict[str, torch.Tensor]
+) -> None:
+    """Write one density estimator; the folder appears whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        Where to; an older one there is replaced.
+    description
+        Everything of `dgm.json` but `format`.
+    tensors
+        Every parameter and buffer of the flow, by name.
+    """
+    with atomic_folder(folder) as part:
+        write_json(part / "dgm.json", {"format": FORMAT, **description})
+        (part / "dgm.safetensors").write_bytes(save(dict(sorted(tensors.items()))))
+
+
+def read_dgm(folder: str | Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Read back what `write_dgm` wrote.
+
+    Raises
+    ------
+    AutomindError
+        A file is missing, damaged, or of a newer format.
+    """
+    folder = Path(folder)
+    again = "make it again with `automind-data convert`"
+    try:
+        description = json.loads((folder / "dgm.json").read_text(encoding="utf-8"))
+        tensors = load_file(folder / "dgm.safetensors")
+    except FileNotFoundError as error:
+        raise AutomindError(error.filename or folder, "is not there", again) from None
+    except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError, OSError):
+        raise AutomindError(folder, "holds a damaged density estimator", again) from None
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        found = description.get("format") if isinstance(description, dict) else None
+        rule = f"has format {found}, this version reads format {FORMAT}"
+        raise AutomindError(folder / "dgm.json", rule, "update automind-data")
+    return description, tensors

@@ -1,0 +1,300 @@
+"""What a release holds: files, archives, data sets, parameters and column families.
+
+Said here once and used everywhere. The published layout is described in
+`datasets/README.md`; parameter symbols and units follow the network model of
+the AutoMIND paper. Prior bounds are not here: they always come from the
+release's own prior.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = [
+    "ARCHIVES",
+    "DATASETS",
+    "DGMS",
+    "FILES",
+    "OBSERVATION_TABLES",
+    "PARAMETERS",
+    "PARAMETER_NAMES",
+    "PSD_COLUMNS",
+    "Archive",
+    "Dataset",
+    "ObservationTable",
+    "Parameter",
+    "PublishedFile",
+    "column_family",
+    "psd_frequency",
+]
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """One file of the release: its path below `datasets/` and what it is."""
+
+    path: str
+    description: str
+
+
+FILES: tuple[PublishedFile, ...] = (
+    PublishedFile(
+        "training_prior_samples/training.zip",
+        "parameter configurations drawn from the prior and summary features of their"
+        " simulations, used to train the deep generative models",
+    ),
+    PublishedFile(
+        "training_prior_samples/heldout.zip",
+        "further simulations from the prior, not used for training; some are the synthetic"
+        " observations",
+    ),
+    PublishedFile(
+        "discovered_posterior_samples/organoids.zip",
+        "discovered model configurations for bursts of human brain organoid networks",
+    ),
+    PublishedFile(
+        "discovered_posterior_samples/mouse-vis.zip",
+        "discovered model configurations for firing rate spectra of mouse visual areas",
+    ),
+    PublishedFile(
+        "discovered_posterior_samples/mouse-hc.zip",
+        "discovered model configurations for firing rate spectra of mouse hippocampal areas",
+    ),
+    PublishedFile(
+        "discovered_posterior_samples/synthetic.zip",
+        "discovered model configurations for firing rate spectra of held-out simulations",
+    ),
+    PublishedFile(
+        "dgms/burst_posterior.pickle",
+        "trained density estimator of the posterior, conditioned on network burst features",
+    ),
+    PublishedFile(
+        "dgms/psd_posterior.pickle",
+        "trained density estimator of the posterior, conditioned on firing rate power spectra",
+    ),
+    PublishedFile(
+        "observations/allenvc_summary.csv",
+        "power spectra of population firing rates, Neuropixels recordings of mice",
+    ),
+    PublishedFile(
+        "observations/synthetic_summary.csv",
+        "summary features of the synthetic observations, which are held-out simulations",
+    ),
+    PublishedFile(
+        "observations/organoid_summary.csv",
+        "burst statistics of organoid multi-electrode array recordings",
+    ),
+    PublishedFile(
+        "observations/example_raw_data.npz",
+        "raw spike trains of one organoid recording",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class ObservationTable:
+    """A table of observations and the columns whose texts, joined by `_`, are the key `x_o`."""
+
+    name: str
+    key_columns: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        return f"observations/{self.name}.csv"
+
+
+OBSERVATION_TABLES: dict[str, ObservationTable] = {
+    table.name: table
+    for table in (
+        ObservationTable("allenvc_summary", ("mouse", "area")),
+        ObservationTable("organoid_summary", ("date", "well")),
+        ObservationTable(
+            "synthetic_summary",
+            ("params_settings.batch_seed", "params_settings.random_seed"),
+        ),
+    )
+}
+
+DGMS: dict[str, str] = {
+    "psd": "dgms/psd_posterior.pickle",
+    "burst": "dgms/burst_posterior.pickle",
+}
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One zip of the release."""
+
+    name: str
+    folder: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}/{self.name}.zip"
+
+
+ARCHIVES: dict[str, Archive] = {
+    archive.name: archive
+    for archive in (
+        Archive("training", "training_prior_samples"),
+        Archive("heldout", "training_prior_samples"),
+        Archive("organoids", "discovered_posterior_samples"),
+        Archive("mouse-vis", "discovered_posterior_samples"),
+        Archive("mouse-hc", "discovered_posterior_samples"),
+        Archive("synthetic", "discovered_posterior_samples"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A discovered archive with the DGM and the observations that belong to it.
+
+    `areas` is a pattern that the `area` of an observation must match from its
+    start (the published labels may carry a condition, as in `CA1-spont`).
+    """
+
+    name: str
+    title: str
+    dgm: str
+    observations: str
+    areas: str | None = None
+
+    def has_area(self, area: str) -> bool:
+        """Say whether a row of the observation table with this `area` belongs to the set."""
+        return self.areas is None or re.match(self.areas, area) is not None
+
+
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset("organoids", "Human brain organoids", "burst", "organoid_summary"),
+        Dataset(
+            "mouse-vis",
+            "Mouse visual areas",
+            "psd",
+            "allenvc_summary",
+            r"(VIS[a-z]*|LP|LGd)(?![A-Za-z0-9])",
+        ),
+        Dataset(
+            "mouse-hc",
+            "Mouse hippocampal areas",
+            "psd",
+            "allenvc_summary",
+            r"(CA[123]|DG|ProS|SUB|POST|PRE|HPF)(?![A-Za-z0-9])",
+        ),
+        Dataset("synthetic", "Synthetic observations", "psd", "synthetic_summary"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One free parameter: column name, symbol as in the paper (TeX), unit, meaning."""
+
+    name: str
+    symbol: str
+    unit: str
+    meaning: str
+
+
+PARAMETERS: tuple[Parameter, ...] = (
+    Parameter("params_net.exc_prop", r"\%\,E:I", "1", "share of excitatory neurons"),
+    Parameter("params_net.p_e2e", r"p_{E\to E}", "1", "connection probability E to E"),
+    Parameter("params_net.p_e2i", r"p_{E\to I}", "1", "connection probability E to I"),
+    Parameter("params_net.p_i2e", r"p_{I\to E}", "1", "connection probability I to E"),
+    Parameter("params_net.p_i2i", r"p_{I\to I}", "1", "connection probability I to I"),
+    Parameter("params_net.R_pe2e", r"R_{p_{E-clus}}", "1", "in-cluster connection ratio"),
+    Parameter("params_net.R_Qe2e", r"R_{Q_{E-clus}}", "1", "in-cluster weight ratio"),
+    Parameter("params_Epop.p_igniters", r"\%\,input_E", "1", "share of E neurons with input"),
+    Parameter("params_net.n_clusters", r"\#\,clus", "1", "number of clusters (floored)"),
+    Parameter("params_Epop.C", r"C", "pF", "membrane capacitance of E"),
+    Parameter("params_Epop.g_L", r"g_L", "nS", "leak conductance of E"),
+    Parameter("params_Epop.v_rest", r"V_{rest}", "mV", "resting potential of E"),
+    Parameter("params_Epop.v_thresh", r"V_{thresh}", "mV", "spike threshold of E"),
+    Parameter("params_Epop.v_reset", r"V_{reset}", "mV", "reset potential of E"),
+    Parameter("params_Epop.t_refrac", r"t_{refrac}", "ms", "refractory period of E"),
+    Parameter("params_Epop.delta_T", r"\Delta T", "mV", "spike slope factor of E"),
+    Parameter("params_Epop.a", r"g_{adpt}", "nS", "adaptation conductance of E"),
+    Parameter("params_Epop.b", r"Q_{adpt}", "pA", "spike-triggered adaptation of E"),
+    Parameter("params_Epop.tau_w", r"\tau_{adpt}", "ms", "adaptation time constant of E"),
+    Parameter("params_Epop.E_gi", r"E_{I\to E}", "mV", "inhibitory reversal potential of E"),
+    Parameter("params_Epop.Q_ge", r"Q_{E\to E}", "nS", "synaptic weight E to E"),
+    Parameter("params_Epop.Q_gi", r"Q_{I\to E}", "nS", "synaptic weight I to E"),
+    Parameter("params_Epop.tau_ge", r"\tau_{E\to E}", "ms", "excitatory decay time of E"),
+    Parameter("params_Epop.tau_gi", r"\tau_{I\to E}", "ms", "inhibitory decay time of E"),
+    Parameter("params_Epop.poisson_rate", r"\nu_{input\to E}", "Hz", "input rate to E"),
+    Parameter("params_Ipop.Q_ge", r"Q_{E\to I}", "nS", "synaptic weight E to I"),
+    Parameter("params_Ipop.Q_gi", r"Q_{I\to I}", "nS", "synaptic weight I to I"),
+    Parameter("params_Ipop.poisson_rate", r"\nu_{input\to I}", "Hz", "input rate to I"),
+)
+
+PARAMETER_NAMES: tuple[str, ...] = tuple(parameter.name for parameter in PARAMETERS)
+
+PSD_COLUMNS: tuple[str, ...] = tuple(f"psd_{half / 2}" for half in range(1001))
+"""The PSD axis of the release: 0 to 500 Hz by 0.5 Hz."""
+
+_INTEGER_KEYS = {"params_settings.batch_seed", "params_settings.random_seed", "well"}
+_TEXT_KEYS = {"x_o", "inference.type", "mouse", "area", "date"}
+_META_FLOATS = {
+    "params_settings.sim_time",
+    "params_settings.real_run_time",
+    "infer.log_prob",
+    "t_rec",
+    "day",
+}
+_BOOLEANS = {"params_analysis.early_stopped"}
+_PSD = re.compile(r"psd_(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\Z")
+_FAMILIES = (
+    ("isi", re.compile(r"isi_(numspks|mean|std|25q|50q|75q|cv)_(mu|sigma)\Z")),
+    ("burst", re.compile(r"burst_[a-z0-9_]+\Z")),
+    ("pca", re.compile(r"pca_(total|[1-9]\d*)\Z")),
+    ("psd", _PSD),
+)
+
+
+def column_family(name: str) -> tuple[str, str]:
+    """Classify one column of a table of the release.
+
+    Parameters
+    ----------
+    name
+        The column name as published.
+
+    Returns
+    -------
+    (family, type)
+        Family: `key`, `parameter`, `meta`, `isi`, `burst`, `pca`, `psd` or `unknown`.
+        Type: `int64`, `float64`, `bool` or `text`; unknown columns are text, so
+        that no digit is lost.
+
+    Examples
+    --------
+    >>> column_family("psd_0.5"), column_family("date"), column_family("mood")
+    (('psd', 'float64'), ('key', 'text'), ('unknown', 'text'))
+    """
+    if name in PARAMETER_NAMES:
+        return "parameter", "float64"
+    if name in _INTEGER_KEYS:
+        return "key", "int64"
+    if name in _TEXT_KEYS:
+        return "key", "text"
+    if name in _META_FLOATS:
+        return "meta", "float64"
+    if name in _BOOLEANS:
+        return "meta", "bool"
+    for family, pattern in _FAMILIES:
+        if pattern.match(name):
+            return family, "float64"
+    return "unknown", "text"
+
+
+def psd_frequency(name: str) -> float | None:
+    """Return the frequency in Hz that a `psd_<f>` column stands for, or None for other columns.
+
+    >>> psd_frequency("psd_12.5"), psd_frequency("psd_peak")
+    (12.5, None)
+    """
+    match = _PSD.match(name)
+    return float(match.group(1)) if match else None

@@ -1,0 +1,125 @@
+"""`params.yaml` as frozen objects: the one place where it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from automind_data.errors import AutomindError
+from automind_data.layout import DATASETS
+
+__all__ = ["Params", "ReportParams", "SamplingParams", "SetParams", "UnpackParams", "read_params"]
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Key = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class UnpackParams(_Section):
+    """Limits of what an archive may hold."""
+
+    max_members: Positive
+    max_bytes: Positive
+
+
+class SetParams(_Section):
+    """Which observations of one data set are sampled."""
+
+    observations: Literal["discovered", "all"] | list[Key]
+
+
+class SamplingParams(_Section):
+    """How posterior samples are drawn."""
+
+    seed: Annotated[int, msgspec.Meta(ge=0)]
+    n_samples: Positive
+    oversample: Positive
+    acceptance_draws: Positive
+    max_draws: Positive
+    sets: dict[str, SetParams]
+
+
+class ReportParams(_Section):
+    """What the report shows."""
+
+    observation: Key | dict[str, Key]
+
+
+class Params(_Section):
+    """All of `params.yaml`."""
+
+    unpack: UnpackParams
+    sampling: SamplingParams
+    report: ReportParams
+
+
+def read_params(path: str | Path = "params.yaml") -> Params:
+    """Read and check a parameter file.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+
+    Returns
+    -------
+    Params
+        The checked values.
+
+    Raises
+    ------
+    AutomindError
+        The file is missing or is not YAML, a key is unknown, missing or given
+        twice, or a value has the wrong type.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    path = Path(path)
+    try:
+        tree = YAML(typ="safe", pure=True).load(path)
+    except FileNotFoundError:
+        raise AutomindError(path, "is not there", "run this in a clone's top folder") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise AutomindError(path, f"is not valid YAML: {reason}{where}", "correct it") from None
+    try:
+        params = msgspec.convert(tree, Params)
+    except msgspec.ValidationError as error:
+        raise _refusal(path, str(error)) from None
+    sampled, known = list(params.sampling.sets), list(DATASETS)
+    for name in sampled:
+        if name not in known:
+            raise AutomindError(
+                path, f"unknown key sampling.sets.{name}", f"use one of {', '.join(known)}"
+            )
+    for name in known:
+        if name not in sampled:
+            raise AutomindError(path, f"sampling.sets.{name} is missing", "add it back")
+    shown: Any = params.report.observation
+    for name in shown if isinstance(shown, dict) else ():
+        if name not in known:
+            raise AutomindError(
+                path, f"unknown key report.observation.{name}", f"use one of {', '.join(known)}"
+            )
+    return params
+
+
+def _refusal(path: Path, message: str) -> AutomindError:
+    what, _, where = message.partition(" - at `")
+    where = where.rstrip("`").removeprefix("key in ").lstrip("$").lstrip(".")
+    for verb in ("unknown", "missing required"):
+        head = f"Object {'contains' if verb == 'unknown' else verb} {'unknown ' if verb == 'unknown' else ''}field `"
+        if what.startswith(head):
+            key = what.removeprefix(head).rstrip("`")
+            full = f"{where}.{key}" if where else key
+            said = f"unknown key {full}" if verb == "unknown" else f"{full} is missing"
+            return AutomindError(path, said, "compare with the commented keys in params.yaml")
+    return AutomindError(path, f"{where or 'the file'}: {what}", "correct the value")

@@ -1,0 +1,341 @@
+"""A pickle as an inert tree: read opcode by opcode, nothing imported, nothing called.
+
+The standard library's unpickler imports and calls what the file asks for. This
+reader only records it: a name becomes a `Name`, a call becomes a `Call`.
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from automind_data.errors import AutomindError
+from automind_data.pickles.names import ALLOWED, ATTRIBUTES
+
+__all__ = ["Call", "Mention", "Name", "mentions", "read_pickle"]
+
+NEXT_STEP = "do not use this file; get it again from the release"
+MAX_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Name:
+    """A global that the pickle mentions; it stands for itself and is never looked up."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(eq=False)
+class Call:
+    """A call or an object that the pickle describes: what was called, with what, its state."""
+
+    name: Name
+    args: tuple[Any, ...]
+    state: Any = None
+    items: list[Any] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """The full dotted name of what was called."""
+        return str(self.name)
+
+
+@dataclass(frozen=True)
+class Mention:
+    """One name in a pickle, where it stands, and whether it may stand there."""
+
+    module: str
+    name: str
+    offset: int
+    allowed: bool
+
+
+class _Mark:
+    pass
+
+
+class _Refused(Exception):
+    pass
+
+
+class _Reader:
+    def __init__(self, strict: bool) -> None:
+        self.strict = strict
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+        self.mentions: list[Mention] = []
+        self.offset = 0
+
+    def read(self, data: bytes) -> Any:
+        stream = io.BytesIO(data)
+        for opcode, arg, position in pickletools.genops(stream):
+            self.offset = position or 0
+            if opcode.name == "STOP":
+                if stream.read(1):
+                    raise _Refused("holds more bytes after its end")
+                return self.stack[-1]
+            if opcode.name in _PUSH:
+                self.stack.append(arg)
+            else:
+                step = _STEPS.get(opcode.name)
+                if step is None:
+                    raise _Refused(f"uses the opcode {opcode.name}, which no published file needs")
+                step(self, arg)
+        raise _Refused("has no end")
+
+    def pop_to_mark(self) -> list[Any]:
+        for index in range(len(self.stack) - 1, -1, -1):
+            if isinstance(self.stack[index], _Mark):
+                taken = self.stack[index + 1 :]
+                del self.stack[index:]
+                return taken
+        raise _Refused("closes a group that was never opened")
+
+    def mention(self, module: Any, name: Any) -> Name:
+        if not (isinstance(module, str) and isinstance(name, str)):
+            raise _Refused("builds a name from something that is not text")
+        allowed = (module, name) in ALLOWED
+        self.mentions.append(Mention(module, name, self.offset, allowed))
+        if self.strict and not allowed:
+            raise _Refused(f"mentions {module}.{name} at byte {self.offset}, which is not allowed")
+        return Name(module, name)
+
+    def call(self, what: Any, args: Any) -> Any:
+        if not isinstance(what, Name) or not isinstance(args, tuple):
+            raise _Refused("calls something that is not a name")
+        match str(what), args:
+            case "collections.OrderedDict", ():
+                return {}
+            case "collections.OrderedDict", (list() as pairs,):
+                return {_hashable(key): value for key, value in pairs}
+            case "torch.Size", (tuple() as size,):
+                return size
+            case "builtins.getattr", (Name() as owner, str() as attribute):
+                if self.strict and (str(owner), attribute) not in ATTRIBUTES:
+                    raise _Refused(f"asks for {owner}.{attribute} at byte {self.offset}")
+                return Name("torch", attribute)
+            case "builtins.getattr", _ if self.strict:
+                raise _Refused(f"asks for an attribute at byte {self.offset}")
+        return Call(what, args)
+
+
+def _hashable(key: Any) -> Any:
+    if isinstance(key, (str, bytes, int, float, type(None), Name)):
+        return key
+    if isinstance(key, tuple):
+        return tuple(_hashable(part) for part in key)
+    raise _Refused("uses a key that is not plain")
+
+
+def _set_items(target: Any, flat: list[Any]) -> None:
+    if len(flat) % 2:
+        raise _Refused("sets a key without a value")
+    pairs = zip(flat[::2], flat[1::2], strict=True)
+    if isinstance(target, dict):
+        target.update((_hashable(key), value) for key, value in pairs)
+    elif isinstance(target, Call):
+        target.items.extend(pairs)
+    else:
+        raise _Refused("sets items of something that has none")
+
+
+def _append(target: Any, values: list[Any]) -> None:
+    if isinstance(target, list):
+        target.extend(values)
+    elif isinstance(target, Call):
+        target.items.extend(values)
+    else:
+        raise _Refused("appends to something that is no list")
+
+
+def _add(target: Any, values: list[Any]) -> None:
+    if not isinstance(target, set):
+        raise _Refused("adds to something that is no set")
+    target.update(_hashable(value) for value in values)
+
+
+def _build(reader: _Reader, _: Any) -> None:
+    state = reader.stack.pop()
+    target = reader.stack[-1]
+    if isinstance(target, Call) and target.state is None:
+        target.state = state
+    elif not (isinstance(target, dict) and isinstance(state, dict)):
+        raise _Refused("gives a state to something that takes none")
+
+
+def _global(reader: _Reader, arg: str) -> None:
+    module, _, name = arg.partition(" ")
+    reader.stack.append(reader.mention(module, name))
+
+
+def _stack_global(reader: _Reader, _: Any) -> None:
+    name, module = reader.stack.pop(), reader.stack.pop()
+    reader.stack.append(reader.mention(module, name))
+
+
+def _call(reader: _Reader, _: Any) -> None:
+    args, what = reader.stack.pop(), reader.stack.pop()
+    reader.stack.append(reader.call(what, args))
+
+
+def _memoize(reader: _Reader, _: Any) -> None:
+    reader.memo[len(reader.memo)] = reader.stack[-1]
+
+
+def _put(reader: _Reader, index: int) -> None:
+    reader.memo[index] = reader.stack[-1]
+
+
+def _get(reader: _Reader, index: int) -> None:
+    reader.stack.append(reader.memo[index])
+
+
+def _tuple_of(count: int) -> Callable[[_Reader, Any], None]:
+    def step(reader: _Reader, _: Any) -> None:
+        if len(reader.stack) < count:
+            raise _Refused("takes more than there is")
+        taken = tuple(reader.stack[-count:])
+        del reader.stack[-count:]
+        reader.stack.append(taken)
+
+    return step
+
+
+def _grouped(make: Callable[[list[Any]], Any]) -> Callable[[_Reader, Any], None]:
+    return lambda reader, _: reader.stack.append(make(reader.pop_to_mark()))
+
+
+def _filled(fill: Callable[[Any, list[Any]], None]) -> Callable[[_Reader, Any], None]:
+    def step(reader: _Reader, _: Any) -> None:
+        values = reader.pop_to_mark()
+        fill(reader.stack[-1], values)
+
+    return step
+
+
+def _filled_by(count: int, fill: Callable[[Any, list[Any]], None]) -> Callable[[_Reader, Any], None]:
+    def step(reader: _Reader, _: Any) -> None:
+        values = reader.stack[-count:]
+        del reader.stack[-count:]
+        fill(reader.stack[-1], values)
+
+    return step
+
+
+def _fresh(make: Callable[[], Any]) -> Callable[[_Reader, Any], None]:
+    return lambda reader, _: reader.stack.append(make())
+
+
+def _dict_of(flat: list[Any]) -> dict[Any, Any]:
+    made: dict[Any, Any] = {}
+    _set_items(made, flat)
+    return made
+
+
+_PUSH = frozenset(
+    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT UNICODE BINUNICODE"
+    " SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 STRING BINSTRING"
+    " SHORT_BINSTRING".split()
+)
+
+_STEPS: dict[str, Callable[[_Reader, Any], None]] = {
+    "PROTO": lambda reader, _: None,
+    "FRAME": lambda reader, _: None,
+    "NONE": _fresh(lambda: None),
+    "NEWTRUE": _fresh(lambda: True),
+    "NEWFALSE": _fresh(lambda: False),
+    "MARK": _fresh(_Mark),
+    "POP": lambda reader, _: reader.stack.pop(),
+    "POP_MARK": lambda reader, _: reader.pop_to_mark() and None,
+    "EMPTY_LIST": _fresh(list),
+    "EMPTY_TUPLE": _fresh(tuple),
+    "EMPTY_DICT": _fresh(dict),
+    "EMPTY_SET": _fresh(set),
+    "LIST": _grouped(list),
+    "TUPLE": _grouped(tuple),
+    "DICT": _grouped(_dict_of),
+    "FROZENSET": _grouped(lambda values: frozenset(_hashable(value) for value in values)),
+    "TUPLE1": _tuple_of(1),
+    "TUPLE2": _tuple_of(2),
+    "TUPLE3": _tuple_of(3),
+    "APPEND": _filled_by(1, _append),
+    "APPENDS": _filled(_append),
+    "SETITEM": _filled_by(2, _set_items),
+    "SETITEMS": _filled(_set_items),
+    "ADDITEMS": _filled(_add),
+    "GET": _get,
+    "BINGET": _get,
+    "LONG_BINGET": _get,
+    "PUT": _put,
+    "BINPUT": _put,
+    "LONG_BINPUT": _put,
+    "MEMOIZE": _memoize,
+    "GLOBAL": _global,
+    "STACK_GLOBAL": _stack_global,
+    "REDUCE": _call,
+    "NEWOBJ": _call,
+    "BUILD": _build,
+}
+
+
+def _run(data: bytes, file: str, strict: bool) -> tuple[Any, list[Mention]]:
+    if len(data) > MAX_BYTES:
+        raise AutomindError(file, f"is larger than {MAX_BYTES} bytes for a pickle", NEXT_STEP)
+    reader = _Reader(strict)
+    try:
+        value = reader.read(data)
+    except _Refused as error:
+        raise AutomindError(file, str(error), NEXT_STEP) from None
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        what = f"is not a whole pickle (byte {reader.offset}: {type(error).__name__})"
+        raise AutomindError(file, what, NEXT_STEP) from None
+    return value, reader.mentions
+
+
+def read_pickle(data: bytes, file: str) -> Any:
+    """Read a pickle into a tree of plain values, `Name` and `Call`.
+
+    Parameters
+    ----------
+    data
+        The bytes of the pickle, protocol 0 to 5.
+    file
+        What to call the file in an error.
+
+    Returns
+    -------
+    Any
+        Plain Python values; everything else is a `Call` that nobody called.
+
+    Raises
+    ------
+    AutomindError
+        A name outside the table in `names`, an opcode that no published file
+        needs, or bytes that are not one whole pickle.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> read_pickle(pickle.dumps({"a": [1, 2.5]}), "a.pickle")
+    {'a': [1, 2.5]}
+    >>> read_pickle(b"cos\\nsystem\\n(S'true'\\ntR.", "b.pickle")
+    Traceback (most recent call last):
+    automind_data.errors.AutomindError: b.pickle: mentions os.system at byte 0, which is not \
+allowed; next: do not use this file; get it again from the release.
+    """
+    return _run(data, file, strict=True)[0]
+
+
+def mentions(data: bytes, file: str) -> list[Mention]:
+    """List every name that a pickle mentions, allowed or not, in file order.
+
+    Parameters and errors as in `read_pickle`; an unknown name is no error here.
+    """
+    return _run(data, file, strict=False)[1]

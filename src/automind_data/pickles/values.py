@@ -1,0 +1,203 @@
+"""Turning parts of an inert pickle tree into tensors, arrays and quantities."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+
+from automind_data.errors import AutomindError
+from automind_data.pickles.reader import NEXT_STEP, Call, Name
+
+__all__ = ["Values", "unit_name"]
+
+_BASE = ("m", "kg", "s", "A", "K", "mol", "cd")
+_SI: dict[tuple[float, ...], str] = {
+    (0, 0, 0, 0, 0, 0, 0): "1",
+    (0, 0, 1, 0, 0, 0, 0): "s",
+    (0, 0, -1, 0, 0, 0, 0): "Hz",
+    (0, 0, 0, 1, 0, 0, 0): "A",
+    (2, 1, -3, -1, 0, 0, 0): "V",
+    (-2, -1, 4, 2, 0, 0, 0): "F",
+    (-2, -1, 3, 2, 0, 0, 0): "S",
+    (2, 1, -3, -2, 0, 0, 0): "ohm",
+}
+_PREFIXES = {0: "", -3: "m", -6: "u", -9: "n", -12: "p", 3: "k", 6: "M", 9: "G"}
+_DTYPES = frozenset("f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1".split())
+_OBJECT = "O8"
+
+
+def unit_name(scale: float, dimensions: tuple[float, ...]) -> str:
+    """Name a unit from its size in SI base units and its seven dimension exponents.
+
+    Raises
+    ------
+    ValueError
+        The size is no power of ten with a usual prefix.
+
+    Examples
+    --------
+    >>> unit_name(1e-12, (-2, -1, 4, 2, 0, 0, 0))
+    'pF'
+    """
+    exponent = round(math.log10(scale)) if scale > 0 else None
+    if exponent not in _PREFIXES or not math.isclose(scale, 10.0**exponent, rel_tol=1e-12):
+        raise ValueError(f"no unit of size {scale}")
+    symbol = _SI.get(tuple(dimensions))
+    if symbol is None:
+        parts = [f"{name}^{power:g}" for name, power in zip(_BASE, dimensions, strict=True) if power]
+        symbol = " ".join(parts)
+        if exponent:
+            return f"1e{exponent} {symbol}"
+    elif symbol == "1" and exponent:
+        return f"1e{exponent}"
+    return _PREFIXES[exponent] + symbol
+
+
+class Values:
+    """The values of one pickle; shared storages are read once.
+
+    Parameters
+    ----------
+    file
+        What to call the pickle in an error.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self._storages: dict[int, Any] = {}
+
+    def refuse(self, rule: str) -> AutomindError:
+        """Make the error that says which rule this pickle breaks."""
+        return AutomindError(self.file, rule, NEXT_STEP)
+
+    def state(self, value: Any, *kinds: str) -> dict[str, Any]:
+        """Return the attributes of an object whose class name is one of `kinds`."""
+        if not isinstance(value, Call) or (kinds and value.name.name not in kinds):
+            found = value.kind if isinstance(value, Call) else type(value).__name__
+            raise self.refuse(f"has {found} where {' or '.join(kinds) or 'an object'} belongs")
+        if not isinstance(value.state, dict):
+            raise self.refuse(f"has a {value.kind} without attributes")
+        return value.state
+
+    def tensor(self, value: Any) -> torch.Tensor:
+        """Rebuild one tensor; its storage is read by torch with `weights_only`."""
+        if isinstance(value, Call) and value.name == Name("torch._utils", "_rebuild_parameter"):
+            value = value.args[0] if value.args else None
+        if not (isinstance(value, Call) and value.kind == "torch._utils._rebuild_tensor_v2"):
+            raise self.refuse("has something else where a tensor belongs")
+        try:
+            source, offset, size, stride = value.args[:4]
+            storage = self._storage(source)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # torch's own type for old files
+                tensor: torch.Tensor = torch.empty((), dtype=storage.dtype).set_(
+                    storage.untyped(), int(offset), tuple(size), tuple(stride)
+                )
+        except (ValueError, TypeError, RuntimeError, AttributeError):
+            raise self.refuse("holds a tensor that does not fit its own storage") from None
+        return tensor.clone().contiguous()
+
+    def _storage(self, source: Any) -> Any:
+        if not (isinstance(source, Call) and source.kind == "torch.storage._load_from_bytes"):
+            raise self.refuse("has something else where a tensor's storage belongs")
+        if id(source) not in self._storages:
+            try:
+                (data,) = source.args
+                self._storages[id(source)] = torch.load(
+                    io.BytesIO(data), map_location="cpu", weights_only=True
+                )
+            except Exception as error:  # torch has no common class for what it raises here
+                what = f"holds a tensor that torch refuses ({type(error).__name__})"
+                raise self.refuse(what) from None
+        return self._storages[id(source)]
+
+    def array(self, value: Any) -> Any:
+        """Rebuild a numpy array or scalar; an object array becomes nested lists."""
+        if not isinstance(value, Call):
+            raise self.refuse("has something else where an array belongs")
+        if value.name.name == "scalar":
+            dtype, data = value.args
+            return np.frombuffer(data, dtype=self._dtype(dtype))[0].item()
+        if value.name.name != "_reconstruct" or not isinstance(value.state, tuple):
+            raise self.refuse(f"has {value.kind} where an array belongs")
+        try:
+            _, shape, dtype, fortran, data = value.state
+            order = "F" if fortran else "C"
+            if self._dtype_text(dtype) == _OBJECT:
+                flat = np.empty(len(data), dtype=object)
+                flat[:] = [self.plain(item)[0] for item in data]
+                return flat.reshape(shape, order=order).tolist()
+            return np.frombuffer(data, dtype=self._dtype(dtype)).reshape(shape, order=order).copy()
+        except (ValueError, TypeError):
+            raise self.refuse("holds an array that does not fit its own shape") from None
+
+    def _dtype_text(self, value: Any) -> str:
+        if isinstance(value, Call) and value.kind == "numpy.dtype" and value.args:
+            return str(value.args[0])
+        raise self.refuse("has something else where a number type belongs")
+
+    def _dtype(self, value: Any) -> np.dtype[Any]:
+        text = self._dtype_text(value)
+        if text not in _DTYPES:
+            raise self.refuse(f"holds an array of type {text}")
+        order = value.state[1] if isinstance(value.state, tuple) and len(value.state) > 1 else "<"
+        return np.dtype(text).newbyteorder(order if order in "<>" else "=")
+
+    def quantity(self, value: Any) -> tuple[Any, float, tuple[float, ...]]:
+        """Split a value with or without a physical unit.
+
+        Returns
+        -------
+        (value, size, dimensions)
+            The plain value in SI base units, its size as a float where it is one
+            number (else 1.0), and the seven exponents of its dimension.
+        """
+        if isinstance(value, Call) and value.name.name == "quantity_with_dimensions":
+            number, dimensions = value.args
+            if not isinstance(dimensions, Call):
+                raise self.refuse("has a quantity without a dimension")
+            plain, _ = self.plain(number)
+            exponents = tuple(float(power) for power in dimensions.args[0])
+            size = plain if isinstance(plain, (int, float)) else 1.0
+            return plain, float(size), exponents
+        plain, _ = self.plain(value)
+        size = plain if isinstance(plain, (int, float)) else 1.0
+        return plain, float(size), (0.0,) * 7
+
+    def unit(self, value: Any) -> str:
+        """Name the unit that an entry of `b2_units` stands for."""
+        _, size, dimensions = self.quantity(value)
+        try:
+            return unit_name(size, dimensions)
+        except ValueError:
+            raise self.refuse(f"has an unknown unit of size {size}") from None
+
+    def plain(self, value: Any) -> tuple[Any, str]:
+        """Return a JSON-ready value and its unit (`"1"` where it has none).
+
+        Lists keep their shape; infinities become the texts `inf` and `-inf`, NaN
+        becomes `nan`, since JSON has no such numbers.
+        """
+        if isinstance(value, Call) and value.name.name == "quantity_with_dimensions":
+            number, _, dimensions = self.quantity(value)
+            return number, unit_name(1.0, dimensions)
+        if isinstance(value, Call):
+            value = self.array(value)
+        if isinstance(value, np.ndarray):
+            value = value.tolist()
+        if isinstance(value, (list, tuple)):
+            parts = [self.plain(part) for part in value]
+            units = {unit for part, unit in parts if part is not None}
+            return [part for part, _ in parts], units.pop() if len(units) == 1 else "1"
+        if isinstance(value, dict):
+            return {str(key): self.plain(part)[0] for key, part in value.items()}, "1"
+        if isinstance(value, float) and not math.isfinite(value):
+            return str(value), "1"
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value, "1"
+        raise self.refuse(f"has a {type(value).__name__} where a plain value belongs")
