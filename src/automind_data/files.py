@@ -58,7 +58,9 @@ def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
         yield part
         part.chmod(0o777 & ~_umask())
         if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+            old = Path(
+                tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent)
+            )
             target.replace(old / target.name)
             part.replace(target)
             shutil.rmtree(old)
@@ -88,5 +90,5 @@ def write_json(target: str | os.PathLike[str], value: Any) -> None:
 
 def md5_of(path: str | os.PathLike[str]) -> str:
     """Return the md5 of a file as hexadecimal text: the checksum that DVC and figshare use."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

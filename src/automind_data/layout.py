@@ -101,6 +101,7 @@ class ObservationTable:
 
     @property
     def path(self) -> str:
+        """The published path."""
         return f"observations/{self.name}.csv"
 
 
@@ -131,6 +132,7 @@ class Archive:
 
     @property
     def path(self) -> str:
+        """The published path."""
         return f"{self.folder}/{self.name}.zip"
 
 

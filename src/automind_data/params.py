@@ -16,24 +16,20 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 Key = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
-
-
-class UnpackParams(_Section):
+class UnpackParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits of what an archive may hold."""
 
     max_members: Positive
     max_bytes: Positive
 
 
-class SetParams(_Section):
+class SetParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which observations of one data set are sampled."""
 
     observations: Literal["discovered", "all"] | list[Key]
 
 
-class SamplingParams(_Section):
+class SamplingParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How posterior samples are drawn."""
 
     seed: Annotated[int, msgspec.Meta(ge=0)]
@@ -44,13 +40,13 @@ class SamplingParams(_Section):
     sets: dict[str, SetParams]
 
 
-class ReportParams(_Section):
+class ReportParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the report shows."""
 
     observation: Key | dict[str, Key]
 
 
-class Params(_Section):
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of `params.yaml`."""
 
     unpack: UnpackParams
@@ -115,11 +111,15 @@ def read_params(path: str | Path = "params.yaml") -> Params:
 def _refusal(path: Path, message: str) -> AutomindError:
     what, _, where = message.partition(" - at `")
     where = where.rstrip("`").removeprefix("key in ").lstrip("$").lstrip(".")
-    for verb in ("unknown", "missing required"):
-        head = f"Object {'contains' if verb == 'unknown' else verb} {'unknown ' if verb == 'unknown' else ''}field `"
+    for head, said in _MISFITS.items():
         if what.startswith(head):
             key = what.removeprefix(head).rstrip("`")
             full = f"{where}.{key}" if where else key
-            said = f"unknown key {full}" if verb == "unknown" else f"{full} is missing"
-            return AutomindError(path, said, "compare with the commented keys in params.yaml")
+            return AutomindError(path, said.format(full), "compare with the comments in the file")
     return AutomindError(path, f"{where or 'the file'}: {what}", "correct the value")
+
+
+_MISFITS = {
+    "Object contains unknown field `": "unknown key {}",
+    "Object missing required field `": "{} is missing",
+}

@@ -13,18 +13,22 @@ from automind_data.errors import AutomindError
 
 __all__ = ["main"]
 
+VERB = "verb_"
+
 
 class _Verbs(click.Group):
     """The modules beside this one: each has a `command`; its docstring is the help line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         names = (module.name for module in pkgutil.iter_modules(__path__))
-        return [name.removeprefix("verb_").replace("_", "-") for name in names if name.startswith("verb_")]
+        return [
+            name.removeprefix(VERB).replace("_", "-") for name in names if name.startswith(VERB)
+        ]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):
             return None
-        module = importlib.import_module(f"automind_data.cli.verb_{name.replace('-', '_')}")
+        module = importlib.import_module(f"{__name__}.{VERB}{name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -81,8 +81,10 @@ class Recipe:
             case "z-score":
                 mean = np.array(self.standardize["mean"], np.float32)
                 std = np.array(self.standardize["std"], np.float32)
-                return (x - mean) / std
+                scored: NDArray[np.float32] = (x - mean) / std
+                return scored
             case "demean and scale":
-                return np.float32(self.standardize["scale"]) * (x - x.mean(dtype=np.float32))
+                centred: NDArray[np.float32] = x - x.mean(dtype=np.float32)
+                return np.float32(self.standardize["scale"]) * centred
             case other:
                 raise AutomindError("dgm.json", f"standardises by {other}", "update automind-data")

@@ -96,10 +96,9 @@ class _SplineCoupling:
         self.min_width = float(spec["min_bin_width"])
         self.min_height = float(spec["min_bin_height"])
         self.min_slope = float(spec["min_derivative"])
-        self.activate: Callable[[Tensor], Tensor] = {
-            "relu": functional.relu,
-            "tanh": torch.tanh,
-        }[spec["activation"]]
+        activations: dict[str, Callable[[Tensor], Tensor]]
+        activations = {"relu": torch.relu, "tanh": torch.tanh}
+        self.activate = activations[spec["activation"]]
         net = f"{prefix}.transform_net"
         weight = tensors[f"{net}.initial_layer.weight"]
         split = len(self.kept)
@@ -184,8 +183,10 @@ class _SplineCoupling:
         denominator = delta + bend * mixed
         if not inverse:
             out = bottom + height * (delta * share * share + slope0 * mixed) / denominator
-        numerator = delta * delta * (
-            slope1 * share * share + 2 * delta * mixed + slope0 * (1 - share) * (1 - share)
+        numerator = (
+            delta
+            * delta
+            * (slope1 * share * share + 2 * delta * mixed + slope0 * (1 - share) * (1 - share))
         )
         logdet = torch.log(numerator) - 2 * torch.log(denominator)
         logdet = torch.where(inside, -logdet if inverse else logdet, 0.0).sum(dim=-1)
@@ -224,7 +225,7 @@ class ConditionedFlow:
         self.layers: list[_Layer] = [_layer(part, tensors, context) for part in spec["transforms"]]
 
     def log_prob(self, u: Tensor) -> Tensor:
-        """Return the log-density of each row of `u` (n, n_parameters), without regard to the box."""
+        """Return the log-density of each row of `u` (n, d), without regard to the box."""
         noise, total = u, torch.zeros(len(u), dtype=u.dtype)
         for layer in self.layers:
             noise, logdet = layer.forward(noise)

@@ -249,9 +249,7 @@ def _conditioning(state: dict[str, Any], values: Values) -> Description:
     }
 
 
-def _psd_conditioning(
-    state: dict[str, Any], recipe: dict[str, Any], values: Values
-) -> Description:
+def _psd_conditioning(state: dict[str, Any], recipe: dict[str, Any], values: Values) -> Description:
     scaler = state.get("x_standardizing_func")
     if scaler != Name("automind.utils.dist_utils", "logPSD_scaler"):
         found = scaler.kind if isinstance(scaler, Call) else scaler
@@ -273,4 +271,3 @@ def _psd_conditioning(
             {key: recipe.get(key) for key in ("discard_stopped", "discard_conditions")}
         )[0],
     }
-

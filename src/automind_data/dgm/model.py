@@ -139,7 +139,7 @@ class DGM:
             log q(u | x) in nat with respect to unit-cube coordinates, without the
             leakage correction; -inf outside the closed unit cube.
         """
-        values = torch.atleast_2d(torch.as_tensor(np.asarray(u), dtype=self.dtype))
+        values = torch.as_tensor(np.array(u, ndmin=2), dtype=self.dtype)
         with torch.inference_mode():
             log_prob = self._flow(x).log_prob(values)
             inside = ((values >= 0) & (values <= 1)).all(dim=-1)
@@ -152,7 +152,7 @@ class DGM:
         The density is with respect to physical units. See `log_prob_unit`.
         """
         volume = float(np.log(self.high.astype(float) - self.low.astype(float)).sum())
-        return self.log_prob_unit(np.atleast_2d(self.to_unit(theta)), x) - volume
+        return self.log_prob_unit(self.to_unit(theta), x) - volume
 
     def draw(
         self,

@@ -126,6 +126,10 @@ class _Reader:
         return Call(what, args)
 
 
+_Step = Callable[[_Reader, Any], Any]
+_Fill = Callable[[Any, list[Any]], None]
+
+
 def _hashable(key: Any) -> Any:
     if isinstance(key, (str, bytes, int, float, type(None), Name)):
         return key
@@ -197,7 +201,7 @@ def _get(reader: _Reader, index: int) -> None:
     reader.stack.append(reader.memo[index])
 
 
-def _tuple_of(count: int) -> Callable[[_Reader, Any], None]:
+def _tuple_of(count: int) -> _Step:
     def step(reader: _Reader, _: Any) -> None:
         if len(reader.stack) < count:
             raise _Refused("takes more than there is")
@@ -208,11 +212,11 @@ def _tuple_of(count: int) -> Callable[[_Reader, Any], None]:
     return step
 
 
-def _grouped(make: Callable[[list[Any]], Any]) -> Callable[[_Reader, Any], None]:
+def _grouped(make: Callable[[list[Any]], Any]) -> _Step:
     return lambda reader, _: reader.stack.append(make(reader.pop_to_mark()))
 
 
-def _filled(fill: Callable[[Any, list[Any]], None]) -> Callable[[_Reader, Any], None]:
+def _filled(fill: _Fill) -> _Step:
     def step(reader: _Reader, _: Any) -> None:
         values = reader.pop_to_mark()
         fill(reader.stack[-1], values)
@@ -220,7 +224,7 @@ def _filled(fill: Callable[[Any, list[Any]], None]) -> Callable[[_Reader, Any], 
     return step
 
 
-def _filled_by(count: int, fill: Callable[[Any, list[Any]], None]) -> Callable[[_Reader, Any], None]:
+def _filled_by(count: int, fill: _Fill) -> _Step:
     def step(reader: _Reader, _: Any) -> None:
         values = reader.stack[-count:]
         del reader.stack[-count:]
@@ -229,7 +233,7 @@ def _filled_by(count: int, fill: Callable[[Any, list[Any]], None]) -> Callable[[
     return step
 
 
-def _fresh(make: Callable[[], Any]) -> Callable[[_Reader, Any], None]:
+def _fresh(make: Callable[[], Any]) -> _Step:
     return lambda reader, _: reader.stack.append(make())
 
 
@@ -245,7 +249,7 @@ _PUSH = frozenset(
     " SHORT_BINSTRING".split()
 )
 
-_STEPS: dict[str, Callable[[_Reader, Any], None]] = {
+_STEPS: dict[str, _Step] = {
     "PROTO": lambda reader, _: None,
     "FRAME": lambda reader, _: None,
     "NONE": _fresh(lambda: None),
@@ -253,7 +257,7 @@ _STEPS: dict[str, Callable[[_Reader, Any], None]] = {
     "NEWFALSE": _fresh(lambda: False),
     "MARK": _fresh(_Mark),
     "POP": lambda reader, _: reader.stack.pop(),
-    "POP_MARK": lambda reader, _: reader.pop_to_mark() and None,
+    "POP_MARK": lambda reader, _: reader.pop_to_mark(),
     "EMPTY_LIST": _fresh(list),
     "EMPTY_TUPLE": _fresh(tuple),
     "EMPTY_DICT": _fresh(dict),

@@ -49,13 +49,19 @@ def unit_name(scale: float, dimensions: tuple[float, ...]) -> str:
         raise ValueError(f"no unit of size {scale}")
     symbol = _SI.get(tuple(dimensions))
     if symbol is None:
-        parts = [f"{name}^{power:g}" for name, power in zip(_BASE, dimensions, strict=True) if power]
+        parts = [
+            f"{name}^{power:g}" for name, power in zip(_BASE, dimensions, strict=True) if power
+        ]
         symbol = " ".join(parts)
         if exponent:
             return f"1e{exponent} {symbol}"
     elif symbol == "1" and exponent:
         return f"1e{exponent}"
     return _PREFIXES[exponent] + symbol
+
+
+def _shaped(flat: np.ndarray[Any, Any], shape: Any, fortran: bool) -> np.ndarray[Any, Any]:
+    return flat.reshape(tuple(shape), order="F" if fortran else "C")
 
 
 class Values:
@@ -127,12 +133,11 @@ class Values:
             raise self.refuse(f"has {value.kind} where an array belongs")
         try:
             _, shape, dtype, fortran, data = value.state
-            order = "F" if fortran else "C"
             if self._dtype_text(dtype) == _OBJECT:
                 flat = np.empty(len(data), dtype=object)
                 flat[:] = [self.plain(item)[0] for item in data]
-                return flat.reshape(shape, order=order).tolist()
-            return np.frombuffer(data, dtype=self._dtype(dtype)).reshape(shape, order=order).copy()
+                return _shaped(flat, shape, fortran).tolist()
+            return _shaped(np.frombuffer(data, dtype=self._dtype(dtype)), shape, fortran).copy()
         except (ValueError, TypeError):
             raise self.refuse("holds an array that does not fit its own shape") from None
 
@@ -146,7 +151,7 @@ class Values:
         if text not in _DTYPES:
             raise self.refuse(f"holds an array of type {text}")
         order = value.state[1] if isinstance(value.state, tuple) and len(value.state) > 1 else "<"
-        return np.dtype(text).newbyteorder(order if order in "<>" else "=")
+        return np.dtype((">" if order == ">" else "<") + text)
 
     def quantity(self, value: Any) -> tuple[Any, float, tuple[float, ...]]:
         """Split a value with or without a physical unit.
