@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from automind_data.archive import MEMBER_KINDS, find_members, open_member
-from automind_data.dgm.legacy import describe_parameters, describe_posterior, describe_prior
+from automind_data.common.errors import AutomindError
+from automind_data.common.files import write_json, write_text
+from automind_data.common.layout import PARAMETERS
 from automind_data.dgm.store import write_dgm
-from automind_data.errors import AutomindError
-from automind_data.files import write_json, write_text
-from automind_data.layout import PARAMETERS
+from automind_data.pickles.legacy import describe_parameters, describe_posterior, describe_prior
 from automind_data.pickles.reader import Call, read_pickle
 
 __all__ = ["convert_archive_params", "convert_pickle", "convert_posterior", "write_parameters"]

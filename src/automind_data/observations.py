@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from automind_data.errors import AutomindError
-from automind_data.layout import OBSERVATION_TABLES, Dataset, column_family
+from automind_data.common.errors import AutomindError
+from automind_data.common.layout import OBSERVATION_TABLES, Dataset, column_family
 
 __all__ = ["keys_of_dataset", "observation_key", "read_observations"]
 

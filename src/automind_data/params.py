@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from automind_data.errors import AutomindError
-from automind_data.layout import DATASETS
+from automind_data.common.errors import AutomindError
+from automind_data.common.layout import DATASETS
 
 __all__ = ["Params", "ReportParams", "SamplingParams", "SetParams", "UnpackParams", "read_params"]
 

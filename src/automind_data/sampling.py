@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automind_data.errors import AutomindError
-from automind_data.files import atomic_path, write_json
+from automind_data.common.errors import AutomindError
+from automind_data.common.files import atomic_path, write_json
 
 if TYPE_CHECKING:
     import pyarrow

@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from automind_data.errors import AutomindError
+from automind_data.common.errors import AutomindError
 
 __all__ = ["main"]
 

@@ -37,13 +37,13 @@ def command(
     source, folder = sources[0], sources[1] if len(sources) == 2 else None
     if len(sources) > 2 or not (folder or archive_params or parameters):
         raise click.UsageError("give one SOURCE and a FOLDER to write to")
+    from automind_data.common.errors import AutomindError
     from automind_data.convert import (
         convert_archive_params,
         convert_pickle,
         convert_posterior,
         write_parameters,
     )
-    from automind_data.errors import AutomindError
 
     if not source.is_file():
         raise AutomindError(source, "is not there", "check the path")
@@ -65,7 +65,7 @@ def command(
 
 
 def _inspect(source: Path) -> None:
-    from automind_data.errors import AutomindError
+    from automind_data.common.errors import AutomindError
     from automind_data.pickles.reader import mentions
 
     if not source.is_file():

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from automind_data.errors import AutomindError
-from automind_data.layout import DATASETS
+from automind_data.common.errors import AutomindError
+from automind_data.common.layout import DATASETS
 from automind_data.params import read_params
 
 __all__ = ["command"]
@@ -69,7 +69,7 @@ def command(
     os.environ.setdefault("MKL_CBWR", "AVX2")
     from tqdm import tqdm
 
-    from automind_data.dgm import load
+    from automind_data.dgm.model import load
     from automind_data.observations import keys_of_dataset, read_observations
     from automind_data.sampling import sample_observations, write_samples
 
@@ -90,7 +90,9 @@ def command(
                     observations, f"has no observation {key}", f"use one of {', '.join(rows)}"
                 )
     sampled = []
-    with tqdm(total=len(wanted) * n_samples, unit="sample", delay=2, leave=False) as bar:
+    with tqdm(
+        total=len(wanted) * n_samples, unit="sample", delay=2, disable=None, leave=False
+    ) as bar:
         for each in sample_observations(
             estimator,
             rows,

@@ -7,6 +7,7 @@ Examples
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +18,5 @@ __all__ = ["DGM", "Draws", "load"]
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from automind_data.dgm import model
-
-        return getattr(model, name)
-    raise AttributeError(name)
+        return getattr(importlib.import_module("automind_data.dgm.model"), name)
+    raise AttributeError(f"module {__name__} has no {name}")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automind_data.errors import AutomindError
+from automind_data.common.errors import AutomindError
 
 __all__ = ["Recipe"]
 

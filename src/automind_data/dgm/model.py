@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from automind_data.common.errors import AutomindError
 from automind_data.dgm.conditioning import Recipe
 from automind_data.dgm.draws import blocks, default_threads, one_torch_thread
 from automind_data.dgm.flow import ConditionedFlow
 from automind_data.dgm.store import read_dgm
-from automind_data.errors import AutomindError
 
 __all__ = ["DGM", "Draws", "load"]
 

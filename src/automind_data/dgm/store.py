@@ -10,8 +10,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from automind_data.errors import AutomindError
-from automind_data.files import atomic_folder, write_json
+from automind_data.common.errors import AutomindError
+from automind_data.common.files import atomic_folder, write_json
 
 __all__ = ["FORMAT", "read_dgm", "write_dgm"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from automind_data.errors import AutomindError
+from automind_data.common.errors import AutomindError
 from automind_data.pickles.reader import NEXT_STEP, Call, Name
 
 __all__ = ["Values", "unit_name"]
@@ -99,8 +99,14 @@ class Values:
         try:
             source, offset, size, stride = value.args[:4]
             storage = self._storage(source)
+            reach = [(int(n), int(step)) for n, step in zip(size, stride, strict=True)]
+            last = int(offset) + sum((n - 1) * step for n, step in reach)
+            plain = int(offset) >= 0 and all(n >= 0 and step >= 0 for n, step in reach)
+            empty = any(n == 0 for n, _ in reach)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # torch's own type for old files
+                if not plain or (not empty and last >= len(storage)):
+                    raise ValueError
                 tensor: torch.Tensor = torch.empty((), dtype=storage.dtype).set_(
                     storage.untyped(), int(offset), tuple(size), tuple(stride)
                 )

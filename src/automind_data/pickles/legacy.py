@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from automind_data.layout import PARAMETER_NAMES, PSD_COLUMNS, psd_frequency
+from automind_data.common.layout import PARAMETER_NAMES, PSD_COLUMNS, psd_frequency
 from automind_data.pickles.reader import Call, Name, read_pickle
 from automind_data.pickles.values import Values
 

@@ -1,0 +1,53 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= torch==2.13.0
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+.PHONY: setup
+setup: $(VENV)/.ready ## install everything into .venv
+
+.PHONY: repro
+repro: setup ## pull the release, derive what is missing or changed, say where the report is
+	automind-data validate params.yaml
+	dvc remote modify --local embedded url "$(CURDIR)/.dvc-sample"
+	dvc pull --quiet --allow-missing
+	dvc repro
+	@echo "Report: $(CURDIR)/derived/report/index.html"
+
+.PHONY: test
+test: setup ## run every test
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+.PHONY: lint
+lint: setup ## check style and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+.PHONY: bench
+bench: setup ## measure what the README quotes
+	@for each in benchmarks/*.py; do $(BIN)/python $$each || exit 1; done
+
+.PHONY: embed
+embed: setup ## rewrite .dvc-sample/ to what HEAD and datasets/RELEASES.md reach
+	$(BIN)/python -m automind_data.embed
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@echo 'TORCH="torch==2.13.0 --index-url URL" takes another build of torch, such as a CPU one.'
+
+.PHONY: diagram
+diagram: setup ## draw the pipeline in README.md again
+	$(BIN)/python -m automind_data.diagram

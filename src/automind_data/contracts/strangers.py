@@ -1,0 +1,123 @@
+"""Holding files to the contracts that are no part of a release: tables, archives, params.yaml."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from automind_data.archive import MEMBER_KINDS, find_members, open_member
+from automind_data.common.errors import AutomindError
+from automind_data.common.layout import DATASETS, OBSERVATION_TABLES
+from automind_data.contracts.findings import Finding
+from automind_data.contracts.inputs import Bound
+from automind_data.contracts.registry import check
+from automind_data.contracts.run import WITHOUT_POSTERIOR
+from automind_data.contracts.subjects import ArchiveFile, Observations, Refused, Subject, Table
+from automind_data.params import read_params
+from automind_data.tables import tabulate
+
+__all__ = ["validate_file"]
+
+
+def validate_file(path: str | Path) -> list[Finding]:
+    """Hold one file to the contracts about its kind.
+
+    Parameters
+    ----------
+    path
+        A table (`.csv`, `.parquet`), an archive (`.zip`) or a parameter file (`.yaml`).
+
+    Returns
+    -------
+    list of Finding
+        What was found; that the file is refused is a finding as well.
+
+    Raises
+    ------
+    AutomindError
+        There is no such file, or it is of another kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AutomindError(path, "is not there", "look at the path")
+    match path.suffix.lower():
+        case ".csv":
+            subjects = _csv
+        case ".parquet":
+            subjects = _parquet
+        case ".zip":
+            subjects = _zip
+        case ".yaml" | ".yml":
+            subjects = _params
+        case other:
+            rule = f"is a {other or 'nameless'} file; .csv, .parquet, .zip and .yaml can be checked"
+            raise AutomindError(path, rule, "convert it first")
+    with tempfile.TemporaryDirectory() as folder:
+        return [f for subject in subjects(path, Path(folder)) for f in check(subject)]
+
+
+def _csv(path: Path, folder: Path) -> Iterator[Subject]:
+    yield from _tabulated(path, folder / "table.parquet", None)
+
+
+def _parquet(path: Path, folder: Path) -> Iterator[Subject]:
+    try:
+        pq.read_schema(path)
+    except pa.ArrowInvalid:
+        yield Refused(file=str(path), sentence="is no Parquet file")
+        return
+    yield from _table(path, path, None)
+
+
+def _zip(path: Path, folder: Path) -> Iterator[Subject]:
+    needs = tuple(MEMBER_KINDS) if path.stem in DATASETS else WITHOUT_POSTERIOR
+    archive = ArchiveFile(file=str(path), path=path, needs=needs)
+    yield archive
+    if archive.plan.violations:
+        return
+    prior = None
+    try:
+        prior = _prior(path)
+    except AutomindError as error:
+        yield Refused(file=str(path), sentence=error.rule)
+    if find_members(path, MEMBER_KINDS["table"]):
+        yield from _tabulated(path, folder / "table.parquet", prior)
+
+
+def _params(path: Path, folder: Path) -> Iterator[Subject]:
+    try:
+        read_params(path)
+    except AutomindError as error:
+        yield Refused(file=str(path), sentence=error.rule)
+
+
+def _prior(path: Path) -> tuple[Bound, ...] | None:
+    from automind_data.pickles.legacy import describe_prior
+
+    found = find_members(path, MEMBER_KINDS["prior"])
+    if len(found) != 1:
+        return None
+    with open_member(path, found[0]) as stream:
+        described = describe_prior(stream.read(), found[0])
+    return tuple(Bound(**{key: e[key] for key in Bound.__struct_fields__}) for e in described)
+
+
+def _tabulated(path: Path, out: Path, prior: tuple[Bound, ...] | None) -> Iterator[Subject]:
+    try:
+        for _ in tabulate(path, out):
+            pass
+    except AutomindError as error:
+        yield Refused(file=str(path), sentence=error.rule)
+        return
+    yield from _table(path, out, prior)
+
+
+def _table(path: Path, at: Path, prior: tuple[Bound, ...] | None) -> Iterator[Subject]:
+    yield Table(file=str(path), path=at, prior=prior, configurations=path.suffix.lower() == ".zip")
+    known = OBSERVATION_TABLES.get(path.stem)
+    if known:
+        yield Observations(file=str(path), path=at, table=known)

@@ -1,0 +1,1 @@
+"""What the repository pins: imported files, derived outputs, and where their bytes lie."""

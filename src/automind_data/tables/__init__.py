@@ -1,0 +1,234 @@
+"""Tables of the release: from CSV, plain or inside an archive, to typed Parquet.
+
+The text is streamed: a block is inflated, parsed and written while the next
+one is read, and neither the CSV nor the table is ever whole in memory or on
+disk. Numbers keep every bit, keys every letter, rows and columns their order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from automind_data.archive import MEMBER_KINDS, find_members, open_member, read_plan
+from automind_data.common.errors import AutomindError
+from automind_data.common.files import atomic_path, md5_of, write_json
+from automind_data.common.layout import PARAMETER_NAMES, column_family
+from automind_data.tables.csv_blocks import BLOCK, Header, read_blocks, read_header
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ROW_GROUP", "read_table", "tabulate"]
+
+ROW_GROUP = 4096
+"""Rows in each row group but the last: about 36 MB of the widest published table."""
+
+
+def tabulate(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    observations_list: str | os.PathLike[str] | None = None,
+    block: int = BLOCK,
+) -> Iterator[dict[str, Any]]:
+    """Write a CSV table, or the summary tables inside an archive, as one Parquet file.
+
+    Parameters
+    ----------
+    source
+        A CSV file, or a `.zip` with one or more summary tables of the same columns;
+        several are put together in the order of their names.
+    out
+        The Parquet file. Column types follow `layout.column_family`; an empty cell is
+        null; an unnamed first column (a pandas index) is left out.
+    observations_list
+        Also write the keys `x_o` in the table, in order of first appearance, as JSON.
+    block
+        Bytes of text parsed at a time; the written bytes do not depend on it.
+
+    Yields
+    ------
+    dict
+        `path` being read, `done` and `total` bytes of text.
+
+    Raises
+    ------
+    AutomindError
+        No table, no rows, a repeated or missing column, rows of different lengths, a
+        cell of the wrong kind, some of the 28 parameters missing, or a damaged
+        archive. Neither output is then touched.
+    """
+    source = Path(source)
+    archived = source.suffix.lower() == ".zip"
+    tables, total = _tables(source) if archived else ([str(source)], _size(source))
+    seen: dict[str, None] = {}
+    rows = done = 0
+    header: Header | None = None
+    with contextlib.ExitStack() as stack:
+        part = stack.enter_context(atomic_path(out))
+        writer: _RowGroups | None = None
+        for table in tables:
+            name = f"{source}:{table}" if archived else table
+            with _open(source, table, archived) as stream:
+                found = read_header(stream, name)
+                if header is None or writer is None:
+                    _require_parameters(found, name, needed=archived)
+                    writer = stack.enter_context(_RowGroups(part, _schema(found, source)))
+                    header = found
+                _require_same_columns(tables[0], header.columns, name, found.columns)
+                before = done
+                for text_done, batch in read_blocks(stream, found, name, block):
+                    writer.add(batch)
+                    rows += batch.num_rows
+                    if "x_o" in batch.column_names:
+                        seen.update(dict.fromkeys(batch["x_o"].unique().to_pylist()))
+                    done = before + text_done
+                    yield {"path": table, "done": done, "total": total}
+        if not rows:
+            raise AutomindError(source, "has a header but no rows", "look at the file")
+    if observations_list is not None:
+        write_json(observations_list, {"x_o": [key for key in seen if key is not None]})
+
+
+def read_table(path: str | os.PathLike[str], columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a table that `tabulate` wrote.
+
+    Parameters
+    ----------
+    path
+        The Parquet file.
+    columns
+        Only these are read, in this order; all if not given.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Numbers as float64 and int64, keys as str, flags as bool.
+
+    Raises
+    ------
+    AutomindError
+        There is no such file, it is no Parquet file, or it has no such column.
+    """
+    import pandas as pd
+
+    again = "make it again with `automind-data tabulate`"
+    try:
+        there = set(pq.read_schema(path).names)
+    except FileNotFoundError:
+        raise AutomindError(path, "is not there", again) from None
+    except pa.ArrowInvalid:
+        raise AutomindError(path, "is no Parquet file", again) from None
+    missing = [name for name in columns or () if name not in there]
+    if missing:
+        raise AutomindError(path, f"has no column {', '.join(missing[:5])}", "look at its columns")
+    frame = pd.read_parquet(path, engine="pyarrow", columns=columns)
+    return frame if columns is None else frame[columns]
+
+
+class _RowGroups:
+    """A Parquet file written in row groups of one size, however the rows arrive."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        families = {name: column_family(name) for name in schema.names}
+        self._writer = pq.ParquetWriter(
+            path,
+            schema,
+            compression="zstd",
+            use_dictionary=[name for name, kind in families.items() if kind[1] == "text"],
+            write_statistics=[name for name, kind in families.items() if kind[0] != "psd"],
+        )
+        self._schema = schema
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+
+    def __enter__(self) -> _RowGroups:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None and self._rows:
+                self._write(self._rows)
+        finally:
+            self._writer.close()
+
+    def add(self, batch: pa.Table) -> None:
+        self._waiting.append(batch.replace_schema_metadata(self._schema.metadata))
+        self._rows += batch.num_rows
+        while self._rows >= ROW_GROUP:
+            self._write(ROW_GROUP)
+
+    def _write(self, rows: int) -> None:
+        waiting = pa.concat_tables(self._waiting)
+        self._writer.write_table(waiting.slice(0, rows).combine_chunks(), row_group_size=rows)
+        self._waiting, self._rows = [waiting.slice(rows)], self._rows - rows
+
+
+def _tables(source: Path) -> tuple[list[str], int]:
+    tables = find_members(source, MEMBER_KINDS["table"])
+    if not tables:
+        rule = f"holds no summary table ({MEMBER_KINDS['table']})"
+        raise AutomindError(source, rule, "look at what is in it with `unzip -l`")
+    sizes = {member.path: member.size for member in read_plan(source).members}
+    return tables, sum(sizes[table] for table in tables)
+
+
+def _size(source: Path) -> int:
+    if not source.is_file():
+        raise AutomindError(source, "is not there", "look at the path")
+    return source.stat().st_size
+
+
+@contextlib.contextmanager
+def _open(source: Path, table: str, archived: bool) -> Iterator[BinaryIO]:
+    with open_member(source, table) if archived else source.open("rb") as stream:
+        yield stream
+
+
+def _schema(header: Header, source: Path) -> pa.Schema:
+    unknown = [name for name in header.columns if column_family(name)[0] == "unknown"]
+    return header.schema.with_metadata(
+        {
+            "automind.source": source.name,
+            "automind.source_md5": md5_of(source),
+            "automind.unknown_columns": json.dumps(unknown, ensure_ascii=False),
+        }
+    )
+
+
+def _require_parameters(header: Header, table: str, needed: bool) -> None:
+    missing = [name for name in PARAMETER_NAMES if name not in header.columns]
+    if missing and (needed or len(missing) < len(PARAMETER_NAMES)):
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        rule = (
+            f"has no column {', '.join(missing[:5])}{more},"
+            f" a table of parameter configurations has all {len(PARAMETER_NAMES)}"
+        )
+        raise AutomindError(table, rule, "get the table again from where it was published")
+
+
+def _require_same_columns(
+    first: str, expected: tuple[str, ...], table: str, found: tuple[str, ...]
+) -> None:
+    if found == expected:
+        return
+    lacks = [name for name in expected if name not in found]
+    has = [name for name in found if name not in expected]
+    if lacks or has:
+        parts = [f"lacks {', '.join(lacks[:5])}"] if lacks else []
+        parts += [f"has {', '.join(has[:5])} besides"] if has else []
+        what = " and ".join(parts)
+    else:
+        place = next(
+            i for i, pair in enumerate(zip(expected, found, strict=True)) if len({*pair}) > 1
+        )
+        what = f"has {found[place]} where the other has {expected[place]}"
+    rule = f"does not have the columns of {first} beside it: it {what}"
+    raise AutomindError(table, rule, "leave one of the tables in the archive")

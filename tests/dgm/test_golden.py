@@ -1,0 +1,117 @@
+"""Density estimators against the numbers that the original software produced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from automind_data.archive import MEMBER_KINDS, find_members, open_member
+from automind_data.common.layout import ARCHIVES, DATASETS, OBSERVATION_TABLES, Dataset
+from automind_data.convert import convert_posterior
+from automind_data.dgm import DGM, load
+from automind_data.observations import read_observations
+
+
+@pytest.fixture(scope="module", params=["psd", "burst"])
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def reference(golden: Path, name: str) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+    vectors = np.load(golden / f"c_logprob_{name}_x.npz")
+    table = pd.read_csv(golden / f"c_logprob_{name}.csv")
+    return table, vectors["x"], [str(key) for key in vectors["keys"]]
+
+
+def differences(dgm: DGM, table: pd.DataFrame, x: np.ndarray) -> np.ndarray:
+    found = []
+    for index, rows in table.groupby("x_idx"):
+        ours = dgm.log_prob_unit(rows[list(dgm.names)].to_numpy(), x[int(index)])
+        theirs = rows["log_prob_unnorm"].to_numpy()
+        inside = np.isfinite(theirs)
+        assert (np.isneginf(ours) == ~inside).all()
+        found.append(np.abs(ours[inside] - theirs[inside]))
+    return np.concatenate(found)
+
+
+def test_log_prob(dgms: Path, golden: Path, name: str) -> None:
+    table, x, _ = reference(golden, name)
+    assert np.isneginf(table["log_prob_unnorm"]).any()
+    for dtype in (torch.float32, torch.float64):
+        apart = differences(load(dgms / name, dtype), table, x)
+        assert len(apart) > 150
+        assert apart.max() < 4e-4
+        assert np.median(apart) < 2e-5
+
+
+def test_acceptance(dgms: Path, golden: Path, name: str) -> None:
+    dgm = load(dgms / name)
+    _, x, keys = reference(golden, name)
+    said = json.loads((golden / f"c_acceptance_{name}.json").read_text())
+    assert set(said) & set(keys)
+    for key, vector in zip(keys, x, strict=True):
+        draws = dgm.draw(vector, 1, seed=1, stream=key, at_least=20_000)
+        theirs = said[key]["acceptance_20k"]
+        error = np.hypot(draws.acceptance_se, np.sqrt(theirs * (1 - theirs) / 20_000))
+        assert abs(draws.acceptance - theirs) < 4 * error
+
+
+@pytest.mark.parametrize(
+    ("dgm_name", "table", "vectors"),
+    [
+        ("psd", "allenvc_summary", "b_x_mouse_psd"),
+        ("psd", "synthetic_summary", "b_x_synthetic_psd"),
+        ("burst", "synthetic_summary", "b_x_synthetic_burst"),
+        ("burst", "organoid_summary", "b_x_organoids_burst"),
+    ],
+)
+def test_conditioning(
+    dgms: Path, release: Path, golden: Path, dgm_name: str, table: str, vectors: str
+) -> None:
+    dgm = load(dgms / dgm_name)
+    rows = read_observations(release / f"observations/{table}.csv", dgm.recipe.columns)
+    theirs = np.load(golden / f"{vectors}.npz")
+    compared = 0
+    for key, x, status in zip(theirs["keys"], theirs["x"], theirs["status"], strict=True):
+        if str(key) not in rows:
+            continue
+        ours = dgm.conditioning(rows[str(key)])
+        assert np.isfinite(ours).all() == (str(status) == "ok")
+        np.testing.assert_allclose(ours, x, rtol=0, atol=2e-6, equal_nan=True)
+        compared += 1
+    assert compared >= 15
+
+
+@pytest.mark.parametrize("dataset", DATASETS.values(), ids=lambda dataset: dataset.name)
+def test_stored_log_prob_of_discovered_rows(
+    dataset: Dataset, release: Path, tmp_path: Path
+) -> None:
+    """The published log-prob of each row is ours plus one constant per data set.
+
+    The original keeps the leakage factor of the first observation after a MAP search.
+    """
+    archive = release / ARCHIVES[dataset.name].path
+    convert_posterior(archive, tmp_path / "dgm")
+    dgm = load(tmp_path / "dgm")
+    observations = release / OBSERVATION_TABLES[dataset.observations].path
+    rows = read_observations(observations, dgm.recipe.columns)
+    (member,) = find_members(archive, MEMBER_KINDS["table"])
+    with open_member(archive, member) as stream:
+        table = pd.read_csv(stream, dtype={"x_o": str})
+    constants = []
+    for key, group in table.groupby("x_o"):
+        ours = dgm.log_prob_unit(
+            dgm.to_unit(group[list(dgm.names)].to_numpy()), dgm.conditioning(rows[str(key)])
+        )
+        constants.append(group["infer.log_prob"].to_numpy() - ours)
+    everything = np.concatenate(constants)
+    assert len(everything) == len(table)
+    assert np.abs(everything - np.median(everything)).max() < 4e-4
+    first = rows[str(table["x_o"].iloc[0])]
+    draws = dgm.draw(dgm.conditioning(first), 1, seed=1, at_least=10_000)
+    assert abs(np.median(everything) + np.log(draws.acceptance)) < 0.06

@@ -1,0 +1,121 @@
+"""What a user does with a clone: pull, reproduce, change a parameter."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from automind_data.common.layout import ARCHIVES, DATASETS
+from tests.conftest import run, tracked_md5
+
+pytestmark = pytest.mark.pipeline
+Ran = Callable[[str], list[str]]
+UNPACK = [f"unpack@{name}" for name in ARCHIVES]
+
+
+def set_param(clone: Path, old: str, new: str) -> None:
+    path = clone / "params.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def git_status(clone: Path) -> str:
+    return run("git", "status", "--porcelain", cwd=clone).stdout
+
+
+def derived(clone: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(clone).as_posix(): path.read_bytes()
+        for path in sorted((clone / "derived").rglob("*"))
+        if path.is_file() and path.name != ".gitignore"
+    }
+
+
+def test_pull_then_unpack_then_nothing(clone: Path, ran: Ran) -> None:
+    run("dvc", "pull", cwd=clone)
+    status = json.loads(run("dvc", "status", "--json", cwd=clone).stdout)
+    assert sorted(status) == sorted(UNPACK)
+    assert sorted(ran(run("dvc", "repro", cwd=clone).stdout)) == sorted(UNPACK)
+    for archive in ARCHIVES.values():
+        assert any((clone / "datasets" / archive.folder / archive.name).iterdir())
+    assert ran(run("dvc", "repro", cwd=clone).stdout) == []
+    assert json.loads(run("dvc", "status", "--json", cwd=clone).stdout) == {}
+    assert git_status(clone) == ""
+
+
+def test_a_changed_parameter_runs_what_follows_it(clone: Path, ran: Ran) -> None:
+    run("dvc", "pull", cwd=clone)
+    run("dvc", "repro", cwd=clone)
+    set_param(clone, "observation: first", "observation: 161029_0")
+    assert ran(run("dvc", "repro", cwd=clone).stdout) == ["report"]
+    set_param(clone, "n_samples: 200", "n_samples: 30")
+    after = ran(run("dvc", "repro", cwd=clone).stdout)
+    assert sorted(after) == sorted([*(f"sample@{name}" for name in DATASETS), "report"])
+    table = pd.read_parquet(clone / "derived/samples/mouse-hc.parquet")
+    assert set(table.groupby("x_o").size()) == {30}
+    listed = "observations: ['161001_1']"
+    set_param(clone, "observations: discovered", listed)
+    assert ran(run("dvc", "repro", cwd=clone).stdout) == ["sample@organoids", "report"]
+    assert json.loads(run("dvc", "metrics", "show", "--json", cwd=clone).stdout)
+
+
+def test_an_unknown_parameter_stops_before_anything_runs(clone: Path) -> None:
+    run("dvc", "pull", cwd=clone)
+    before = derived(clone)
+    set_param(clone, "n_samples: 200", "n_samples: 30\n  colour: red")
+    for command in (["automind-data", "validate", "params.yaml"], ["dvc", "repro", "sample"]):
+        done = run(*command, cwd=clone, check=False)
+        assert done.returncode != 0
+        assert "params.yaml: unknown key sampling.colour" in done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+    assert derived(clone).keys() <= before.keys()
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_sampling_needs_no_training_archive(clone: Path, ran: Ran, locked: bool) -> None:
+    md5 = tracked_md5(clone, "training_prior_samples/training.zip")
+    (clone / ".dvc-sample/files/md5" / md5[:2] / md5[2:]).unlink()
+    if not locked:
+        (clone / "dvc.lock").unlink()
+    set_param(clone, "seed: ", "seed: 9")
+    target = "sample@mouse-hc"
+    done = run("dvc", "repro", "--pull", "--allow-missing", target, cwd=clone)
+    assert target in ran(done.stdout)
+    assert len(pd.read_parquet(clone / "derived/samples/mouse-hc.parquet")) > 0
+    assert not (clone / "datasets/training_prior_samples/training.zip").exists()
+
+
+def test_a_changed_row_count_samples_nothing_anew(clone: Path) -> None:
+    lock = YAML(typ="safe", pure=True).load(clone / "dvc.lock")["stages"]
+    for name in DATASETS:
+        deps = {dep["path"] for dep in lock[f"sample@{name}"]["deps"]}
+        assert not any(
+            dep.startswith("derived/tables/") and dep.endswith("parquet") for dep in deps
+        )
+        gate = json.loads(
+            (clone / ".dvc-sample/files/md5").joinpath(*_object(lock, name)).read_text()
+        )
+        assert set(gate) == {"dataset", "verdict", "errors"}
+
+
+def _object(lock: dict[str, dict[str, list[dict[str, str]]]], name: str) -> tuple[str, str]:
+    outs = lock[f"convert-archive@{name}"]["outs"]
+    md5 = next(out["md5"] for out in outs if "/gate/" in out["path"])
+    return md5[:2], md5[2:]
+
+
+def test_forced_on_one_thread_gives_the_same_bytes(clone: Path) -> None:
+    run("dvc", "pull", cwd=clone)
+    before = derived(clone)
+    shutil.rmtree(clone / ".dvc/cache/runs", ignore_errors=True)
+    run("dvc", "repro", "--force", cwd=clone, AUTOMIND_THREADS="1", POLARS_MAX_THREADS="1")
+    after = derived(clone)
+    assert {path for path in after if after[path] != before.get(path)} == set()
+    assert run("git", "diff", "--stat", "dvc.lock", cwd=clone).stdout == ""

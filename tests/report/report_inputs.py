@@ -1,0 +1,232 @@
+"""A small release as the report finds it: the agreed files, made of random numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from automind_data.common.layout import ARCHIVES, DATASETS, DGMS, FILES, PARAMETERS
+
+BURSTS = (
+    "burst_interval_mean",
+    "burst_interval_cv",
+    "burst_width_mean",
+    "burst_offset_time_mean",
+)
+MICE = (("m1", "VISp-spont"), ("m1", "CA1-spont"), ("m2", "VISp-spont"), ("m2", "CA1-flash off"))
+WELLS = tuple((date, well) for date in ("161001", "161029_2") for well in range(4))
+RUNS = tuple((77, seed) for seed in (5, 12, 31))
+
+
+def keys(table: str) -> list[str]:
+    """The keys of an observation table, in its order."""
+    rows = {"allenvc_summary": MICE, "organoid_summary": WELLS, "synthetic_summary": RUNS}[table]
+    return [f"{first}_{second}" for first, second in rows]
+
+
+def make_inputs(
+    root: Path,
+    *,
+    sample: bool = True,
+    oversample: int = 1,
+    n_samples: int = 60,
+    skipped: dict[str, str] | None = None,
+    findings: tuple[dict[str, object], ...] = (),
+    without: tuple[str, ...] = (),
+) -> Path:
+    """Write every file that the report reads below `root` and return `root`."""
+    rng = np.random.default_rng(8)
+    _release(root, sample)
+    _observations(root / "derived" / "observations", rng)
+    for name in DGMS:
+        _estimator(root / "derived" / "dgms" / name, name)
+    for name in DATASETS:
+        _samples(root / "derived", name, rng, n_samples, oversample, skipped or {})
+    _validation(root / "derived" / "validation", findings)
+    pl.DataFrame(
+        [
+            {
+                "name": p.name, "symbol": p.symbol, "unit": p.unit,
+                "low": -float(i), "high": float(i + 1), "meaning": p.meaning,
+            }
+            for i, p in enumerate(PARAMETERS)
+        ]
+    ).write_csv(root / "derived" / "parameters.csv")  # fmt: skip
+    _write(
+        root / "params.yaml",
+        {
+            "unpack": {"max_members": 1, "max_bytes": 1},
+            "sampling": {
+                "seed": 1,
+                "n_samples": 1,
+                "oversample": 1,
+                "acceptance_draws": 1,
+                "max_draws": 1,
+                "sets": {name: {"observations": "all"} for name in DATASETS},
+            },
+            "report": {"observation": "first"},
+        },
+    )
+    for path in without:
+        (root / path).unlink()
+    return root
+
+
+def _write(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def _release(root: Path, sample: bool) -> None:
+    files = [
+        {"path": file.path, "md5": f"{i:032x}", "size": 10 ** (3 + i % 5) + i, "release": "2031.4"}
+        for i, file in enumerate(FILES)
+    ]
+    _write(
+        root / "datasets" / "release.json",
+        {
+            "format": 1, "release": "2031.4", "sample": sample,
+            "kind": "sample release" if sample else "folder",
+            "address": "https://figshare.com/s/0123456789abcdef", "licence": "not stated",
+            "retrieved": "2031-05-06", "files": files,
+        },
+    )  # fmt: skip
+
+
+def _observations(folder: Path, rng: np.random.Generator) -> None:
+    folder.mkdir(parents=True)
+    frequency = np.arange(0, 500.5, 0.5)
+    columns = [f"psd_{f:.1f}" for f in frequency]
+
+    def spectra(n: int) -> dict[str, np.ndarray]:
+        slope = 1e-3 / (1 + (frequency / 8) ** 1.5)
+        power = slope * rng.lognormal(0, 0.4, (n, 1)) * rng.gamma(4, 0.25, (n, len(frequency)))
+        return dict(zip(columns, power.T, strict=True))
+
+    mouse, area = zip(*MICE, strict=True)
+    pl.DataFrame({"mouse": mouse, "area": area, **spectra(len(MICE))}).write_parquet(
+        folder / "allenvc_summary.parquet"
+    )
+    batch, seed = zip(*RUNS, strict=True)
+    pl.DataFrame(
+        {
+            "params_settings.batch_seed": batch,
+            "params_settings.random_seed": seed,
+            **spectra(len(RUNS)),
+        }
+    ).write_parquet(folder / "synthetic_summary.parquet")
+    date, well = zip(*WELLS, strict=True)
+    bursts = {name: rng.lognormal(i - 1, 0.6, len(WELLS)) for i, name in enumerate(BURSTS)}
+    bursts[BURSTS[1]][3] = np.nan
+    pl.DataFrame({"date": date, "well": well, **bursts}).write_parquet(
+        folder / "organoid_summary.parquet"
+    )
+
+
+def _estimator(folder: Path, name: str) -> None:
+    conditioning = (
+        {
+            "kind": "psd",
+            "band": [0.5, 495.0],
+            "columns": [f"psd_{step / 2:.1f}" for step in range(1, 991)],
+            "log10": True,
+            "standardize": {"kind": "demean and scale", "scale": 0.1},
+        }
+        if name == "psd"
+        else {
+            "kind": "burst",
+            "columns": list(BURSTS),
+            "bounds": [[0.01, 100.0]] * 4,
+            "log10": [True] * 4,
+            "standardize": {"kind": "z-score", "mean": [0.0] * 4, "std": [1.0] * 4},
+        }
+    )
+    _write(
+        folder / "dgm.json",
+        {
+            "format": 1,
+            "parameters": [
+                {"name": p.name, "unit": p.unit, "low": -float(i), "high": float(i + 1)}
+                for i, p in enumerate(PARAMETERS)
+            ],
+            "conditioning": conditioning,
+            "x_dim": 990 if name == "psd" else 4,
+            "source": {
+                "file": DGMS[name].rpartition("/")[2],
+                "member": None,
+                "md5": "f" * 32,
+                "bytes": 1000,
+            },
+        },
+    )
+
+
+def _samples(
+    derived: Path,
+    name: str,
+    rng: np.random.Generator,
+    n_samples: int,
+    oversample: int,
+    skipped: dict[str, str],
+) -> None:
+    dataset = DATASETS[name]
+    listed = [key for key in keys(dataset.observations) if dataset.has_area(key.partition("_")[2])]
+    kind = "NPE_samples" if oversample == 1 else f"NPE_samples_prune_{oversample}"
+    records, frames = [], []
+    for key in listed:
+        if key in skipped:
+            records.append(
+                {
+                    "x_o": key, "status": "skipped", "reason": skipped[key], "draws": None,
+                    "accepted": None, "acceptance": None, "acceptance_se": None,
+                }
+            )  # fmt: skip
+            continue
+        records.append(
+            {
+                "x_o": key, "status": "sampled", "reason": None, "draws": 4321, "accepted": 2000,
+                "acceptance": 0.4628, "acceptance_se": 0.0076,
+            }
+        )  # fmt: skip
+        unit = rng.beta(1 + np.arange(28) % 7, 2, (n_samples, 28)).astype(np.float32)
+        columns: dict[str, object] = {
+            "x_o": [key] * n_samples,
+            "inference.type": [kind] * n_samples,
+        }
+        for i, parameter in enumerate(PARAMETERS):
+            columns[parameter.name] = unit[:, i].astype(np.float64) * (2 * i + 1) - i
+            columns[f"unit.{parameter.name}"] = unit[:, i]
+        frames.append(pl.DataFrame(columns))
+    folder = derived / "samples"
+    folder.mkdir(parents=True, exist_ok=True)
+    pl.concat(frames).write_parquet(folder / f"{name}.parquet")
+    _write(
+        folder / f"{name}.json",
+        {
+            "dataset": name, "dgm": dataset.dgm, "seed": 20261, "n_samples": n_samples,
+            "oversample": oversample, "observations": records,
+        },
+    )  # fmt: skip
+
+
+def _validation(folder: Path, findings: tuple[dict[str, object], ...]) -> None:
+    lines = [
+        {
+            "version": 1, "id": "made-up", "severity": "info", "file": "datasets", "dataset": None,
+            "message": "A made-up finding.", "count": 1, "examples": [], **finding,
+        }
+        for finding in findings
+    ]  # fmt: skip
+    folder.mkdir(parents=True)
+    (folder / "findings.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    tally = {
+        f"{severity}s": sum(line["severity"] == severity for line in lines)
+        for severity in ("error", "warning", "hint", "info")
+    }
+    rows = {name: 1_000_000 + i for i, name in enumerate(ARCHIVES)}
+    _write(folder / "summary.json", {"valid": int(tally["errors"] == 0), **tally, "rows": rows})
+    for name in DATASETS:
+        _write(folder / "gate" / f"{name}.json", {"dataset": name, "verdict": "open", "errors": []})

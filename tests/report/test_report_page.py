@@ -1,0 +1,262 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from report_inputs import keys, make_inputs
+
+from automind_data.common.layout import DATASETS, FILES, PARAMETERS
+from automind_data.params import ReportParams
+from automind_data.report import build_report
+
+HOSTILE = "</style></title><script>alert(1)</script><img src=//x.example onerror='alert(2)'>\"'&"
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and visible text."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.attributes, self.pieces, self.hidden = [], [], [], 0
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        self.hidden += tag == "style"
+        if tag in {"dd", "td", "th"}:
+            self.pieces.append(" ")
+
+    def handle_endtag(self, tag):
+        self.hidden -= tag == "style"
+
+    def handle_data(self, data):
+        if not self.hidden:
+            self.pieces.append(data)
+
+    @property
+    def text(self):
+        return " ".join("".join(self.pieces).split())
+
+
+def read(page):
+    reader = Reader()
+    reader.feed(page.read_text(encoding="utf-8"))
+    return reader
+
+
+def build(root, observation="first"):
+    return build_report(root, root / "derived/report", ReportParams(observation=observation))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    return build(make_inputs(tmp_path_factory.mktemp("release")))
+
+
+def test_sample_data_is_called_sample_data(page, tmp_path):
+    text = page.read_text()
+    (headline,) = re.findall(r"<h1>(.*?)</h1>", text)
+    assert "Sample data" in headline
+    assert "2031.4" in headline
+    assert "not the published AutoMIND data and it is not science" in read(page).text
+    assert text.count("sample data</span></h2>") == len(DATASETS)
+    other = read(build(make_inputs(tmp_path, sample=False))).text.lower()
+    assert "sample data" not in other
+    assert "not science" not in other
+
+
+def test_the_page_needs_nothing_from_outside(page):
+    reader = read(page)
+    for name, value in reader.attributes:
+        if name in {"src", "href", "xlink:href", "srcset", "action", "data", "poster"}:
+            assert value.startswith(("#", "data:,")), value
+    assert not {"script", "iframe", "img", "object", "embed", "base", "form"} & set(reader.tags)
+    assert not re.search(r"@import|url\(", page.read_text())
+    assert ("content", "default-src 'none'; style-src 'unsafe-inline'; img-src data:") in (
+        reader.attributes
+    )
+
+
+def test_links_on_the_page_have_targets(page):
+    attributes = read(page).attributes
+    ids = [value for name, value in attributes if name == "id"]
+    assert len(set(ids)) == len(ids)
+    links = {value[1:] for name, value in attributes if name == "href" and value[0] == "#"}
+    assert links == {*DATASETS, "findings", "files", "parameters"}
+
+
+def test_the_page_is_small_however_much_is_found(page, tmp_path):
+    assert page.stat().st_size < 500_000
+    findings = tuple(
+        {"severity": "warning", "message": f"finding {i}", "examples": ["long " * 10_000] * 5}
+        for i in range(1000)
+    )
+    crowded = build(make_inputs(tmp_path, findings=findings, n_samples=2000))
+    assert crowded.stat().st_size < 5_000_000
+    text = read(crowded).text
+    assert "Warnings (1000)" in text
+    assert "800 more warnings are in derived/validation/findings.jsonl" in text
+
+
+def test_valid_and_not_valid(page, tmp_path):
+    assert re.search(r"(?<!not )\bvalid 0 errors 0 warnings 0 hints 0 notes", read(page).text)
+    findings = (
+        {"severity": "error", "id": "psd-axis", "message": "The axis is odd.", "count": 12345},
+        {"severity": "hint", "message": "A hint.", "examples": [{"row": 3, "value": None}]},
+    )
+    text = read(build(make_inputs(tmp_path, findings=findings))).text
+    assert re.search(r"\bnot valid 1 error 0 warnings 1 hint 0 notes", text)
+    assert "Error: The axis is odd. datasets" in text
+    assert "12 345 cases · psd-axis" in text
+    assert "row: 3, value: null" in text
+
+
+def test_without_a_summary_nothing_is_called_valid(tmp_path):
+    make_inputs(tmp_path, without=("derived/validation/summary.json",))
+    text = read(build(tmp_path)).text
+    assert "not checked" in text
+    assert "No validation summary is there" in text
+
+
+def test_every_file_stands_with_size_md5_and_licence(page):
+    text = read(page).text
+    for index, file in enumerate(FILES):
+        assert file.path in text
+        assert f"{index:032x}" in text
+    assert "100 kB" in text
+    assert "Licence of the data not stated by the release" in text
+
+
+def test_parameters_and_marginals_have_meaning_and_bounds(page):
+    html, text = page.read_text(), read(page).text
+    for parameter in PARAMETERS:
+        assert f"{parameter.meaning} {parameter.name}" in text
+    assert html.count('<path class="posterior"') == len(PARAMETERS) * len(DATASETS)
+    assert html.count('aria-label="membrane capacitance of E: median') == len(DATASETS)
+    assert "prior −9 to 10" in html
+
+
+def test_the_chosen_observation_is_shown(page, tmp_path):
+    root = make_inputs(tmp_path)
+    chosen = read(build(root, {"organoids": "161029_2_3", "synthetic": "77_31"})).text
+    assert "burst features of 161029_2_3" in chosen
+    assert "firing rate spectrum of 77_31" in chosen
+    assert "firing rate spectrum of m1_VISp-spont" in chosen
+    assert "burst features of 161001_0" in read(page).text
+
+
+def test_sampling_is_described(page):
+    text = read(page).text
+    assert "Acceptance 0.463 ± 0.008" in text
+    assert "4 321 made, 2 000 inside the bounds" in text
+    assert "Rows kept 60 of type NPE_samples" in text
+    assert "Oversample 1 rows are posterior draws" in text
+    assert "Seed 20261" in text
+    assert "conditioned on 990 powers" in text
+
+
+def test_picks_are_never_called_posterior_draws(page, tmp_path):
+    picks = read(build(make_inputs(tmp_path, oversample=20))).text
+    assert picks.count("Rows are top-density picks, not posterior draws") == 1 + len(DATASETS)
+    assert "Of 1 200 draws inside the bounds for each observation (oversample 20)" in picks
+    assert picks.count("Marginals of the top-density picks") == len(DATASETS)
+    assert "60 of type NPE_samples_prune_20" in picks
+    for wrong in ("60 posterior draws", "rows are posterior draws", "Marginal posteriors"):
+        assert wrong not in picks
+        assert wrong in read(page).text
+    assert "top-density" not in read(page).text
+
+
+def test_skipped_observations_have_their_reason(tmp_path):
+    make_inputs(tmp_path, skipped={"77_12": "3 of 990 features are missing"})
+    text = read(build(tmp_path)).text
+    assert "2 observations sampled, 1 skipped" in text
+    assert "77_12 skipped: 3 of 990 features are missing" in text
+    skipped = read(build(tmp_path, "77_12")).text
+    assert "no samples to show for 77_12: 3 of 990 features are missing" in skipped
+    assert "firing rate spectrum of 77_12" in skipped
+
+
+def test_missing_samples_are_said(tmp_path):
+    make_inputs(tmp_path, without=("derived/samples/mouse-hc.json", "derived/parameters.csv"))
+    text = read(build(tmp_path)).text
+    assert "derived/samples/mouse-hc.json is not there." in text
+    assert "derived/parameters.csv is not there." in text
+    assert text.count("Marginal posteriors against the prior") == len(DATASETS)
+
+
+def test_hostile_text_stays_text(page, tmp_path):
+    finding = {
+        "severity": "error", "message": HOSTILE, "file": HOSTILE, "dataset": HOSTILE,
+        "id": HOSTILE, "examples": [HOSTILE, {HOSTILE: [HOSTILE]}],
+    }  # fmt: skip
+    make_inputs(tmp_path, findings=(finding,))
+    path = tmp_path / "datasets/release.json"
+    release = json.loads(path.read_text())
+    path.write_text(
+        json.dumps(release | dict.fromkeys(("release", "kind", "address", "licence"), HOSTILE))
+    )
+    path = tmp_path / "derived/samples/synthetic.json"
+    samples = json.loads(path.read_text())
+    samples["observations"] += [{"x_o": HOSTILE, "status": "skipped", "reason": HOSTILE}]
+    path.write_text(json.dumps(samples))
+    path = tmp_path / "derived/parameters.csv"
+    quoted = HOSTILE.replace('"', '""')
+    path.write_text(path.read_text() + f'"{quoted}","{quoted}","{quoted}",0,1,"{quoted}"\n')
+
+    reader = read(build(tmp_path, {"synthetic": HOSTILE}))
+    assert set(reader.tags) <= set(read(page).tags) | {"article"}
+    assert not [name for name, _ in reader.attributes if name.startswith("on")]
+    assert reader.text.count("<script>alert(1)</script>") > 10
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "automind_data", "report", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+def test_equal_inputs_give_equal_bytes(page, tmp_path):
+    root = make_inputs(tmp_path)
+    made = Path("derived") / "report" / "index.html"
+    done = run("derived/report", cwd=root, env={**os.environ, "PYTHONHASHSEED": "7"})
+    assert (done.returncode, done.stdout) == (0, f"{made}\n"), done.stderr
+    assert (root / made).read_bytes() == page.read_bytes()
+
+
+def test_a_refusal_is_one_sentence_and_keeps_the_old_page(tmp_path):
+    page = build(make_inputs(tmp_path))
+    before = page.read_bytes()
+    (tmp_path / "datasets/release.json").unlink()
+    params = ("--params", str(tmp_path / "params.yaml"))
+    done = run("--root", str(tmp_path), *params, str(page.parent))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "release.json: is not there" in done.stderr
+    assert page.read_bytes() == before
+    assert [path.name for path in page.parent.iterdir()] == ["index.html"]
+
+
+def test_the_report_does_not_import_the_heavy_packages(tmp_path):
+    make_inputs(tmp_path)
+    code = (
+        "import sys; from automind_data.report import build_report;"
+        "from automind_data.params import ReportParams;"
+        f"build_report({str(tmp_path)!r}, {str(tmp_path)!r}, ReportParams(observation='first'));"
+        "print(*{'torch', 'sbi', 'dvc', 'matplotlib', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+def test_keys_of_the_fixture_are_unique():
+    for table in ("allenvc_summary", "organoid_summary", "synthetic_summary"):
+        assert len(set(keys(table))) == len(keys(table))
