@@ -17,6 +17,8 @@ from automind_data.pinning.tracked import Output, read_imports, read_outputs, re
 
 __all__ = ["Entry", "Inventory", "take_inventory"]
 
+Where = Literal["workspace", "cache", "remote only", "to be made"]
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -32,7 +34,7 @@ class Entry:
     path: str
     md5: str
     size: int
-    where: Literal["workspace", "cache", "remote only", "to be made"]
+    where: Where
     in_workspace: bool
     in_cache: bool
     stored: bool = True
@@ -123,7 +125,7 @@ def _imported(root: Path, cache: Objects, file: Import) -> Entry:
     working = root / path
     here = working.is_file() and working.stat().st_size == file.size
     cached = cache.has(file.md5, file.size)
-    where = "workspace" if here else "cache" if cached else "remote only"
+    where: Where = "workspace" if here else "cache" if cached else "remote only"
     return Entry(path, file.md5, file.size, where, here, cached, release=file.origin.release)
 
 
@@ -134,7 +136,7 @@ def _derived(root: Path, cache: Objects, output: Output) -> Entry:
     else:
         here = working.is_dir()
     cached = output.stored and cache.whole(output.md5)
-    away: Literal["remote only", "to be made"] = "remote only" if output.stored else "to be made"
+    away: Where = "remote only" if output.stored else "to be made"
     return Entry(
         output.path,
         output.md5,

@@ -102,7 +102,7 @@ def _read_rows(path: Path, columns: list[str]) -> list[dict[str, Any]]:
 
     try:
         if path.suffix == ".parquet":
-            table = pyarrow.parquet.read_table(path, columns=columns)
+            table = pyarrow.parquet.ParquetFile(path).read(columns=columns)
         else:
             types = {
                 "text": pyarrow.string(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import atomic_path, write_json
@@ -133,18 +134,29 @@ def _table(dgm: DGM, key: str, draws: Draws, seed: int, oversample: int) -> pyar
     kind = f"{ESTIMATOR}_samples" + (f"_prune_{oversample}" if oversample > 1 else "")
     theta = dgm.to_physical(draws.u)
     normalised = draws.log_prob.astype(np.float64) - math.log(draws.acceptance)
-    columns: dict[str, Any] = {
-        "x_o": pyarrow.array([key] * n, pyarrow.string()),
-        "inference.type": pyarrow.array([kind] * n, pyarrow.string()),
+    numbers: dict[str, NDArray[Any]] = {
         "infer.log_prob": normalised,
         **{name: theta[:, index] for index, name in enumerate(dgm.names)},
         "sample.draw": draws.draw,
         "sample.seed": np.full(n, seed, np.int64),
         "sample.acceptance": np.full(n, draws.acceptance),
         "sample.log_prob_unnorm": draws.log_prob.astype(np.float64),
-        **{f"unit.{name}": draws.u[:, index].copy() for index, name in enumerate(dgm.names)},
+        **{f"unit.{name}": draws.u[:, index] for index, name in enumerate(dgm.names)},
     }
-    return pyarrow.table(columns)
+    texts = [pyarrow.repeat(pyarrow.scalar(text), n) for text in (key, kind)]
+    return pyarrow.Table.from_arrays(
+        [*texts, *map(_column, numbers.values())], ["x_o", "inference.type", *numbers]
+    )
+
+
+def _column(values: NDArray[Any]) -> pyarrow.Array:
+    """Wrap an array as it is; `pyarrow.array` would import pandas for that."""
+    import pyarrow
+
+    types = {"f4": pyarrow.float32(), "f8": pyarrow.float64(), "i8": pyarrow.int64()}
+    kind = types[values.dtype.str[1:]]
+    buffer = pyarrow.py_buffer(np.ascontiguousarray(values))
+    return pyarrow.Array.from_buffers(kind, len(values), [None, buffer])
 
 
 def write_samples(

@@ -1,6 +1,6 @@
 """Reading zips that nobody has to trust.
 
-A plan comes first (`archive_plan`): what is in the archive, where it would go,
+A plan comes first (`archive.plan`): what is in the archive, where it would go,
 and what speaks against it. Anything that does refuses the whole archive.
 Members are known by their place in the published layout, `<archive>/<path>`,
 whatever folder the zip was made from.

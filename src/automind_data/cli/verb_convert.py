@@ -14,29 +14,40 @@ A_PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE... [FOLDER]", type=A_PATH)
 @click.option("--inspect", is_flag=True, help="Only list the names that a pickle mentions.")
-@click.option("--archive-params", type=A_PATH, help="JSON: prior and parameters of the archive.")
-@click.option("--parameters", type=A_PATH, help="CSV: the 28 parameters with prior bounds.")
+@click.option(
+    "--archive-params", "params_files", multiple=True, type=A_PATH, metavar="JSON",
+    help="Prior and parameters of an archive; once for each archive, in their order.",
+)  # fmt: skip
+@click.option("--parameters", type=A_PATH, help="CSV: the first archive's prior as a table.")
 def command(
     sources: tuple[Path, ...],
     inspect: bool,
-    archive_params: Path | None,
+    params_files: tuple[Path, ...],
     parameters: Path | None,
 ) -> None:
-    """Turn a pickle of the release into tensors and JSON; nothing in it is run.
+    """Turn pickles into tensors and JSON; nothing in them is run.
 
     SOURCE is a posterior, prior or parameter pickle, or an archive that holds them.
 
     \b
     Example: automind-data convert psd_posterior.pickle my_dgm
+    Example: automind-data convert training.zip --archive-params training.json
     Example: automind-data convert --inspect psd_posterior.pickle
     """
     if inspect:
         for source in sources:
             _inspect(source)
         return
-    source, folder = sources[0], sources[1] if len(sources) == 2 else None
-    if len(sources) > 2 or not (folder or archive_params or parameters):
+    *found, last = sources
+    folder = last if found and last.suffix != ".zip" else None
+    found = found if folder else [*found, last]
+    archives = [source for source in found if source.suffix == ".zip"]
+    if not (folder or params_files) or (folder and len(found) > 1):
         raise click.UsageError("give one SOURCE and a FOLDER to write to")
+    if params_files and len(params_files) != len(archives):
+        raise click.UsageError("give --archive-params once for each archive (.zip)")
+    if parameters and not params_files:
+        raise click.UsageError("--parameters needs --archive-params")
     from automind_data.common.errors import AutomindError
     from automind_data.convert import (
         convert_archive_params,
@@ -45,23 +56,22 @@ def command(
         write_parameters,
     )
 
-    if not source.is_file():
-        raise AutomindError(source, "is not there", "check the path")
-    if source.suffix != ".zip" and (archive_params or parameters):
-        raise click.UsageError("--archive-params and --parameters read an archive (.zip)")
-    if parameters and not archive_params:
-        raise click.UsageError("--parameters needs --archive-params")
-    if folder and source.suffix == ".zip":
-        made = convert_posterior(source, folder)
+    for source in found:
+        if not source.is_file():
+            raise AutomindError(source, "is not there", "check the path")
+    if folder and archives:
+        made = convert_posterior(found[0], folder)
         click.echo(f"{folder}: density estimator, {made['conditioning']['kind']} features")
     elif folder:
-        click.echo(f"{folder}: {convert_pickle(source, folder)}")
-    if archive_params:
-        described = convert_archive_params(source, archive_params)
-        click.echo(f"{archive_params}: prior and parameters of {described['archive']}")
-        if parameters:
-            write_parameters(described["prior"], parameters)
-            click.echo(f"{parameters}: {len(described['prior'])} parameters")
+        click.echo(f"{folder}: {convert_pickle(found[0], folder)}")
+    priors = []
+    for source, out in zip(archives, params_files, strict=False):
+        described = convert_archive_params(source, out)
+        priors.append(described["prior"])
+        click.echo(f"{out}: prior and parameters of {described['archive']}")
+    if parameters:
+        write_parameters(priors[0], parameters)
+        click.echo(f"{parameters}: {len(priors[0])} parameters")
 
 
 def _inspect(source: Path) -> None:

@@ -93,24 +93,17 @@ def every_member_is_there(archive: ArchiveFile) -> Iterator[Found]:
             yield Found(f"holds no {kind} ({MEMBER_KINDS[kind]})")
 
 
-@contract("member-twice", "error", ArchiveFile)
-def one_distribution_of_a_kind(archive: ArchiveFile) -> Iterator[Found]:
-    """The archive holds one prior and one posterior at most."""
-    for kind in ("prior", "posterior"):
+@contract("posterior-twice", "error", ArchiveFile)
+def one_posterior(archive: ArchiveFile) -> Iterator[Found]:
+    """The archive holds one posterior at most."""
+    yield from _several(archive, "posterior")
+
+
+@contract("several-batches", "info", ArchiveFile)
+def batches_are_put_together(archive: ArchiveFile) -> Iterator[Found]:
+    """Several batches in one archive are read as one; `convert` refuses priors that differ."""
+    for kind in ("table", "prior", "default params", "analysis params"):
         yield from _several(archive, kind)
-
-
-@contract("params-twice", "warning", ArchiveFile)
-def one_parameter_file_of_a_kind(archive: ArchiveFile) -> Iterator[Found]:
-    """The archive holds one file of default and one of analysis parameters."""
-    for kind in ("default params", "analysis params"):
-        yield from _several(archive, kind)
-
-
-@contract("several-tables", "info", ArchiveFile)
-def tables_are_put_together(archive: ArchiveFile) -> Iterator[Found]:
-    """Several summary tables in one archive are read as one."""
-    yield from _several(archive, "table")
 
 
 @contract("members-left-out", "info", ArchiveFile)

@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import polars as pl
+
+from automind_data.common.errors import AutomindError
 from automind_data.contracts.findings import Finding, Severity
 from automind_data.contracts.subjects import Subject
 
@@ -74,7 +77,20 @@ def check(subject: Subject) -> list[Finding]:
     -------
     list of Finding
         In the order of the contracts; empty when all hold.
+
+    Raises
+    ------
+    AutomindError
+        A table is missing or damaged.
     """
+    try:
+        return _findings(subject)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise AutomindError(subject.file, f"cannot be read: {reason}", "make it again") from None
+
+
+def _findings(subject: Subject) -> list[Finding]:
     return [
         Finding(
             id=rule.id,

@@ -65,7 +65,7 @@ def validate_release(root: str | Path, out: str | Path) -> Iterator[dict[str, An
     for done, subject in enumerate(subjects, 1):
         findings += check(subject)
         yield {"path": subject.file, "done": done, "total": len(subjects)}
-    tables = {name: root / "derived" / "tables" / f"{name}.parquet" for name in ARCHIVES}
+    tables = {name: root / _table_of(name) for name in ARCHIVES}
     rows = {name: pq.read_metadata(at).num_rows for name, at in tables.items() if at.is_file()}
     write_findings(out / "findings.jsonl", findings)
     write_summary(out / "summary.json", findings, rows)

@@ -6,9 +6,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from automind_data.archive import MEMBER_KINDS, find_members, open_member
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import DATASETS, OBSERVATION_TABLES
@@ -18,7 +15,7 @@ from automind_data.contracts.registry import check
 from automind_data.contracts.run import WITHOUT_POSTERIOR
 from automind_data.contracts.subjects import ArchiveFile, Observations, Refused, Subject, Table
 from automind_data.params import read_params
-from automind_data.tables import tabulate
+from automind_data.tables import column_names, tabulate
 
 __all__ = ["validate_file"]
 
@@ -66,9 +63,9 @@ def _csv(path: Path, folder: Path) -> Iterator[Subject]:
 
 def _parquet(path: Path, folder: Path) -> Iterator[Subject]:
     try:
-        pq.read_schema(path)
-    except pa.ArrowInvalid:
-        yield Refused(file=str(path), sentence="is no Parquet file")
+        column_names(path)
+    except AutomindError as error:
+        yield Refused(file=str(path), sentence=error.rule)
         return
     yield from _table(path, path, None)
 

@@ -12,6 +12,7 @@ from automind_data.archive import DEFAULT_LIMITS, Limits, Plan, read_plan
 from automind_data.common.layout import DATASETS, ObservationTable
 from automind_data.contracts.inputs import Bound, Conditioning, Release
 from automind_data.observations import observation_key
+from automind_data.tables import column_names
 
 __all__ = [
     "ArchiveFile",
@@ -91,7 +92,7 @@ class Table(Subject):
     @cached_property
     def columns(self) -> list[str]:
         """Column names in the file's order."""
-        return self.frame.collect_schema().names()
+        return column_names(self.path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +115,7 @@ class Observations(Subject):
     @cached_property
     def columns(self) -> list[str]:
         """Column names in the file's order."""
-        return pl.scan_parquet(self.path).collect_schema().names()
+        return column_names(self.path)
 
     @cached_property
     def keys(self) -> list[str | None]:

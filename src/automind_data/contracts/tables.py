@@ -107,12 +107,12 @@ def parameters_stand_in_the_order_of_the_prior(table: Table) -> Iterator[Found]:
 @contract("psd-axis", "error", Table)
 def the_spectrum_has_its_axis(table: Table) -> Iterator[Found]:
     """Where there is a spectrum it has 0 to 500 Hz by 0.5 Hz."""
-    found = _frequencies(table)
-    axis = [psd_frequency(name) for name in PSD_COLUMNS]
+    found = Counter(_frequencies(table))
+    axis = dict.fromkeys(psd_frequency(name) for name in PSD_COLUMNS)
     odd: dict[str, list[float | None]] = {
-        "missing": [hz for hz in axis if hz not in set(found)],
-        "not on the axis": [hz for hz in dict.fromkeys(found) if hz not in set(axis)],
-        "twice": [hz for hz, times in Counter(found).items() if times > 1],
+        "missing": [hz for hz in axis if hz not in found],
+        "not on the axis": [hz for hz in found if hz not in axis],
+        "twice": [hz for hz, times in found.items() if times > 1],
     }
     cases = tuple({"hz": hz, "is": what} for what, those in odd.items() for hz in those)
     if found and cases:

@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -265,8 +265,15 @@ class ReleaseImport:
         """
         texts = {dvc_path(path): dvc_text(self._repo, pins[path]) for path in changed}
         in_order = [pins[file.path] for file in FILES if file.path in pins]
-        record = release_record(self._stated, in_order)
-        stale = record["files"] != (read_release(self._root) or {}).get("files")
+        before = (read_release(self._root) or {}).get("files", [])
+        said = {each["path"]: each["release"] for each in before}
+        kept = {
+            path: said.get(path, pins[path].origin.release)
+            for path in pins
+            if path not in self._offers
+        }
+        record = release_record(self._stated, in_order, kept)
+        stale = _bytes_of(record["files"]) != _bytes_of(before)
         all_embedded = all(file.source.startswith(EMBEDDED_SOURCE) for file in in_order)
         self._remember_url(pins)
         written = []
@@ -346,3 +353,7 @@ def _locked(root: Path) -> Iterator[Any]:
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def _bytes_of(files: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(file["path"], file["md5"], file["size"]) for file in files]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ SAMPLE = "sample release"
 """The kind of an origin whose files are sample data."""
 
 
-def release_record(origin: FileOrigin, files: Iterable[Import]) -> dict[str, Any]:
+def release_record(
+    origin: FileOrigin, files: Iterable[Import], kept: Mapping[str, str]
+) -> dict[str, Any]:
     """Return what `release.json` says.
 
     Parameters
@@ -26,6 +28,9 @@ def release_record(origin: FileOrigin, files: Iterable[Import]) -> dict[str, Any
     files
         Every pinned file, in the order of the layout. With one sample file among
         them the release counts as sample data.
+    kept
+        Path → release of the files that this import did not offer; all others belong
+        to the release of this import, also where their bytes are as before.
     """
     files = list(files)
     return {
@@ -41,7 +46,7 @@ def release_record(origin: FileOrigin, files: Iterable[Import]) -> dict[str, Any
                 "path": file.path,
                 "md5": file.md5,
                 "size": file.size,
-                "release": file.origin.release,
+                "release": kept.get(file.path, origin.release),
             }
             for file in files
         ],

@@ -26,7 +26,7 @@ from automind_data.tables.csv_blocks import BLOCK, Header, read_blocks, read_hea
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ROW_GROUP", "read_table", "tabulate"]
+__all__ = ["ROW_GROUP", "column_names", "read_table", "tabulate"]
 
 ROW_GROUP = 4096
 """Rows in each row group but the last: about 36 MB of the widest published table."""
@@ -119,18 +119,31 @@ def read_table(path: str | os.PathLike[str], columns: list[str] | None = None) -
     """
     import pandas as pd
 
-    again = "make it again with `automind-data tabulate`"
-    try:
-        there = set(pq.read_schema(path).names)
-    except FileNotFoundError:
-        raise AutomindError(path, "is not there", again) from None
-    except pa.ArrowInvalid:
-        raise AutomindError(path, "is no Parquet file", again) from None
+    there = set(column_names(path))
     missing = [name for name in columns or () if name not in there]
     if missing:
         raise AutomindError(path, f"has no column {', '.join(missing[:5])}", "look at its columns")
     frame = pd.read_parquet(path, engine="pyarrow", columns=columns)
     return frame if columns is None else frame[columns]
+
+
+def column_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return the column names of a Parquet table, in its order.
+
+    Raises
+    ------
+    AutomindError
+        There is no such file or it is no Parquet file.
+    """
+    again = "make it again with `automind-data tabulate`"
+    try:
+        return list(pq.read_schema(path).names)
+    except FileNotFoundError:
+        raise AutomindError(path, "is not there", again) from None
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise AutomindError(path, "is no Parquet file", again) from None
 
 
 class _RowGroups:
