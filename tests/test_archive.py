@@ -124,6 +124,12 @@ def test_regular_modes_and_folders_are_fine(tmp_path: Path) -> None:
     assert members(path) == ["a/good.csv", "a/odd.csv"]
 
 
+def test_a_folder_with_content_refuses_the_archive(tmp_path: Path) -> None:
+    path = one_entry(tmp_path / "a.zip", "a/sub/", data=b"")
+    patch_last_entry(path, 24, (9).to_bytes(4, "little"))
+    assert read_plan(path).violations == ("'a/sub/' is a folder with content",)
+
+
 def test_an_encrypted_member_refuses_the_archive(tmp_path: Path) -> None:
     path = patch_last_entry(one_entry(tmp_path / "a.zip", "a/odd.csv"), 8, b"\x01\x00")
     assert read_plan(path).violations == ("'a/odd.csv' is encrypted",)
@@ -267,6 +273,7 @@ def test_what_systems_leave_behind_is_dropped_and_reported(tmp_path: Path) -> No
         "a/sub/Thumbs.db": b"3",
         "a/._x.csv": b"4",
         "__MACOSX/a/._x.csv": b"5",
+        "__MACOSX/a/notes.txt": b"6",
     }
     plan = read_plan(write_zip(tmp_path / "a.zip", held))
     assert [member.path for member in plan.members] == ["a/x.csv"]
@@ -334,6 +341,20 @@ def test_a_header_of_another_name_is_found(tmp_path: Path) -> None:
     patch(path, change)
     with pytest.raises(AutomindError, match="header is damaged"):
         list(unpack(path, tmp_path / "out"))
+
+
+def test_a_member_before_the_start_of_the_file_is_found(tmp_path: Path) -> None:
+    path = one_entry(tmp_path / "a.zip", "a/odd.csv")
+
+    def move_the_list_forward(data: bytes) -> bytes:
+        at = data.rindex(b"PK\5\6") + 16
+        moved = int.from_bytes(data[at : at + 4], "little") + 1
+        return data[:at] + moved.to_bytes(4, "little") + data[at + 4 :]
+
+    patch(path, move_the_list_forward)
+    with pytest.raises(AutomindError, match=r"a/good\.csv cannot be opened, its header is damaged"):
+        list(unpack(path, tmp_path / "out"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zip"]
 
 
 def test_stopping_halfway_leaves_the_old_folder(tmp_path: Path) -> None:
@@ -421,7 +442,7 @@ def test_a_member_is_read_as_it_is(tmp_path: Path) -> None:
 
 
 def test_one_member_of_a_kind_is_found_or_the_candidates_named(tmp_path: Path) -> None:
-    held = {"a/1_prior.pickle": b"", "a/sub/2_prior.pickle": b"", "a/1_posterior.pickle": b""}
+    held = {"a/sub/2_prior.pickle": b"", "a/1_prior.pickle": b"", "a/1_posterior.pickle": b""}
     path = write_zip(tmp_path / "a.zip", held)
     assert find_member(path, "*_posterior.pickle") == "a/1_posterior.pickle"
     assert find_members(path, "*_prior.pickle") == ["a/1_prior.pickle", "a/sub/2_prior.pickle"]

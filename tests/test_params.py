@@ -59,3 +59,10 @@ def test_lists_and_maps_are_allowed(root: Path, tmp_path: Path) -> None:
     assert read_params(path).sampling.sets["organoids"].observations == ["161001_0"]
     path = changed(root, tmp_path, "observation: first", "observation: {mouse-hc: a_CA1}")
     assert read_params(path).report.observation == {"mouse-hc": "a_CA1"}
+
+
+def test_a_key_that_looks_like_a_number_is_text(root: Path, tmp_path: Path) -> None:
+    path = changed(root, tmp_path, "observation: first", "observation: 161029_0")
+    assert read_params(path).report.observation == "161029_0"
+    path = changed(root, tmp_path, "observations: discovered", "observations: [161001_0, 2_1_0]")
+    assert read_params(path).sampling.sets["organoids"].observations == ["161001_0", "2_1_0"]

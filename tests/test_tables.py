@@ -201,6 +201,15 @@ def test_the_bytes_do_not_depend_on_how_the_text_is_cut(
     assert groups == [7, 7, 3]
 
 
+def test_the_bytes_of_long_texts_do_not_depend_on_how_the_text_is_cut(tmp_path: Path) -> None:
+    letters = np.random.default_rng(0).choice(list("abcdefgh"), 2_000_000).tobytes()
+    text = letters.decode("utf-32-le")
+    cells = (text[1300 * row : 1300 * row + 900 + row % 400] for row in range(1500))
+    source = csv_file(tmp_path, "mood,well\n" + "".join(f"{cell},1\n" for cell in cells))
+    found = {md5_of(written(source, block=block)) for block in (50_000, 333_333, 1 << 24)}
+    assert len(found) == 1
+
+
 def test_text_is_read_no_further_than_needed(tmp_path: Path) -> None:
     lines = [b"date,well\n", *(b"%07d,1\n" % number for number in range(10_000))]
 
@@ -279,6 +288,7 @@ GOOD = "date,well,psd_0.5,params_analysis.early_stopped\na,1,0.5,True\n"
         (GOOD + "b,2,NA,True\n", "line 3, column psd_0.5: 'NA' where a number belongs"),
         (GOOD + "b,2.5,1,True\n", "line 3, column well: '2.5' where a whole number belongs"),
         (GOOD + "b,1e3,1,True\n", "line 3, column well: '1e3' where a whole number belongs"),
+        (GOOD + "b,0x10,1,True\n", "line 3, column well: '0x10' where a whole number belongs"),
         (GOOD + f"b,{2**63},1,True\n", "where a whole number belongs"),
         (GOOD + "b,2,1,yes\n", "early_stopped: 'yes' where True or False belongs"),
         (GOOD + "b,2,1,1\n", "early_stopped: '1' where True or False belongs"),

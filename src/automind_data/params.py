@@ -73,12 +73,11 @@ def read_params(path: str | Path = "params.yaml") -> Params:
         The file is missing or is not YAML, a key is unknown, missing or given
         twice, or a value has the wrong type.
     """
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     path = Path(path)
     try:
-        tree = YAML(typ="safe", pure=True).load(path)
+        tree = _load(path)
     except FileNotFoundError:
         raise AutomindError(path, "is not there", "run this in a clone's top folder") from None
     except (YAMLError, UnicodeDecodeError) as error:
@@ -106,6 +105,25 @@ def read_params(path: str | Path = "params.yaml") -> Params:
                 path, f"unknown key report.observation.{name}", f"use one of {', '.join(known)}"
             )
     return params
+
+
+def _load(path: Path) -> Any:
+    """Load YAML; a number with underscores is text, since it is an observation's key.
+
+    YAML takes `161029_0` for the number 1610290.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.constructor import SafeConstructor
+    from ruamel.yaml.nodes import ScalarNode
+
+    class Constructor(SafeConstructor):
+        def key_or_number(self, node: ScalarNode) -> int | str:
+            return str(node.value) if "_" in node.value else int(self.construct_yaml_int(node))
+
+    Constructor.add_constructor("tag:yaml.org,2002:int", Constructor.key_or_number)
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = Constructor
+    return yaml.load(path)
 
 
 def _refusal(path: Path, message: str) -> AutomindError:

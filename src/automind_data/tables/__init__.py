@@ -123,8 +123,7 @@ def read_table(path: str | os.PathLike[str], columns: list[str] | None = None) -
     missing = [name for name in columns or () if name not in there]
     if missing:
         raise AutomindError(path, f"has no column {', '.join(missing[:5])}", "look at its columns")
-    frame = pd.read_parquet(path, engine="pyarrow", columns=columns)
-    return frame if columns is None else frame[columns]
+    return pd.read_parquet(path, engine="pyarrow", columns=columns)
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:

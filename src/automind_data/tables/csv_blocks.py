@@ -159,8 +159,7 @@ def _parse(text: bytes, header: Header) -> pa.Table:
     rows = pa_csv.read_csv(
         pa.BufferReader(text),
         pa_csv.ReadOptions(column_names=names, block_size=len(text) + 1),
-        pa_csv.ParseOptions(newlines_in_values=True),
-        pa_csv.ConvertOptions(
+        convert_options=pa_csv.ConvertOptions(
             include_columns=header.columns,
             column_types=read_as,
             null_values=[""],
