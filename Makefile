@@ -3,15 +3,15 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
-BIN := $(CURDIR)/$(VENV)/bin
-export PATH := $(BIN):$(PATH)
+PYTHON_HERE := $(VENV)/bin/python
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	test -x $(PYTHON_HERE) || $(PYTHON) -m venv $(VENV)
+	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
 .PHONY: setup
@@ -27,7 +27,7 @@ repro: setup ## pull the release, derive what is missing or changed, say where t
 
 .PHONY: test
 test: setup ## run every test
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(PYTHON_HERE) -m pytest -n auto --dist worksteal
 
 .PHONY: lint
 lint: setup ## check style and types
@@ -37,11 +37,11 @@ lint: setup ## check style and types
 
 .PHONY: bench
 bench: setup ## measure what the README quotes
-	@for each in benchmarks/*.py; do $(BIN)/python $$each || exit 1; done
+	@for each in benchmarks/*.py; do $(PYTHON_HERE) $$each || exit 1; done
 
 .PHONY: embed
-embed: setup ## rewrite .dvc-sample/ to what HEAD and datasets/RELEASES.md reach
-	$(BIN)/python -m automind_data.embed
+embed: setup ## rewrite .dvc-sample/ to what HEAD and datasets/RELEASES.md reach (EMBED=--working-tree: and what is not committed yet)
+	$(PYTHON_HERE) -m automind_data.embed $(EMBED)
 
 .PHONY: help
 help: ## show this list
@@ -50,4 +50,4 @@ help: ## show this list
 
 .PHONY: diagram
 diagram: setup ## draw the pipeline in README.md again
-	$(BIN)/python -m automind_data.diagram
+	$(PYTHON_HERE) -m automind_data.diagram

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from automind_data.archive import MEMBER_KINDS
+from automind_data.common.archive import MEMBER_KINDS
 from automind_data.common.layout import (
     ARCHIVES,
     DATASETS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,6 +17,17 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
 BIN = Path(sys.executable).parent
+
+
+def sample_md5s() -> dict[str, str]:
+    """Published path → md5 of the newest sample release in this repository's history."""
+    table = (ROOT / "datasets" / "RELEASES.md").read_text(encoding="utf-8")
+    commit = next(
+        line.split("|")[2].strip(" `") for line in table.splitlines() if "(sample data)" in line
+    )
+    shown = run("git", "show", f"{commit}:datasets/release.json", cwd=ROOT, check=False)
+    text = shown.stdout or (ROOT / "datasets" / "release.json").read_text(encoding="utf-8")
+    return {file["path"]: file["md5"] for file in json.loads(text)["files"]}
 
 
 def tracked_md5(root: Path, path: str) -> str:
@@ -36,12 +48,12 @@ def golden() -> Path:
 
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The twelve published files that this commit tracks, in the published layout."""
+    """The twelve files of the newest sample release, in the published layout."""
     from automind_data.common.layout import FILES
 
-    folder = tmp_path_factory.mktemp("release")
+    folder, md5s = tmp_path_factory.mktemp("release"), sample_md5s()
     for file in FILES:
-        md5 = tracked_md5(ROOT, file.path)
+        md5 = md5s[file.path]
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / ".dvc-sample" / "files" / "md5" / md5[:2] / md5[2:], target)
@@ -52,7 +64,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dgms(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the converted density estimators `psd` and `burst`."""
     from automind_data.common.layout import DGMS
-    from automind_data.convert import convert_posterior
+    from automind_data.pickles.convert import convert_posterior
 
     folder = tmp_path_factory.mktemp("dgms")
     for name, path in DGMS.items():

@@ -39,6 +39,12 @@ def imported(file: Path) -> set[str]:
     return {name for name in found if name.split(".")[0] == PACKAGE and module_file(name)}
 
 
+def holds_code(file: Path) -> bool:
+    """Say whether a file holds more than a docstring."""
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    return any(not isinstance(part, ast.Expr) for part in body)
+
+
 def files_of(*modules: str) -> set[str]:
     """Paths, relative to the repository, of all files that importing `modules` can run."""
     waiting, seen = list(modules), set()
@@ -53,7 +59,8 @@ def files_of(*modules: str) -> set[str]:
             waiting.append(parent)
         file = module_file(module)
         assert file is not None, module
-        files.add(file)
+        if holds_code(file):
+            files.add(file)
         waiting.extend(imported(file))
     return {file.relative_to(SRC.parent).as_posix() for file in files}
 
@@ -62,4 +69,4 @@ def files_of_command(command: str) -> set[str]:
     """The files that one line of `cmd` runs: `automind-data VERB …`."""
     program, verb = command.split()[:2]
     assert program == "automind-data", command
-    return files_of(f"{PACKAGE}.cli", f"{PACKAGE}.cli.verb_{verb.replace('-', '_')}")
+    return files_of(f"{PACKAGE}.common.command", f"{PACKAGE}.cli.verb_{verb.replace('-', '_')}")

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automind_data.archive import (
+from automind_data.common.archive import (
     MEMBER_KINDS,
     Limits,
     find_member,
@@ -408,7 +408,7 @@ FULL_DISK = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-from automind_data.cli import main
+from automind_data.common.command import main
 sys.argv = ["automind-data", "unpack", *sys.argv[1:]]
 main()
 """

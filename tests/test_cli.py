@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from automind_data.cli import cli
+from automind_data.common.command import cli
 from tests.conftest import run
 
 VERBS = sorted(cli.list_commands(None))
@@ -40,7 +40,7 @@ def test_every_verb_stands_in_the_docs(root: Path, verb: str) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys\nfrom automind_data.cli import main\n"
+        "import sys\nfrom automind_data.common.command import main\n"
         "sys.argv = ['automind-data', '--help']\n"
         "try: main()\nexcept SystemExit: pass\n"
         "print(sorted({m.split('.')[0] for m in sys.modules} &"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from automind_data.archive import MEMBER_KINDS, find_members, open_member
+from automind_data.common.archive import MEMBER_KINDS, find_members, open_member
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import PARAMETERS
-from automind_data.convert import (
+from automind_data.pickles.convert import (
     convert_archive_params,
     convert_pickle,
     convert_posterior,
@@ -131,3 +132,37 @@ def test_conversion_is_deterministic(release: Path, tmp_path: Path) -> None:
     for name in ("dgm.json", "dgm.safetensors"):
         one, two = (tmp_path / folder / name for folder in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_folder_of_somebody_else_is_kept(release: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    with pytest.raises(AutomindError, match=r"holds other files .* thesis\.txt"):
+        convert_posterior(release / DISCOVERED, tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+
+
+def nested(depth: int) -> list[object]:
+    """A list whose every level holds the level below twice: small as a pickle, huge as a tree."""
+    value: list[object] = []
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pickle.dumps({"a": {"b": nested(60)}}),
+        b"(dS'a'\n(dS'b'\n(lp0\ng0\nass.",
+        b"(dS'a'\n(dS'b'\n" + b"(l" * 3000 + b"a" * 2999 + b"ss.",
+        b"(dS'a'\n(dS'b'\ncbrian2.units.fundamentalunits\nquantity_with_dimensions\n)Rss.",
+        b"(dS'a'\n(dS'b'\ncnumpy.core.multiarray\nscalar\n)Rss.",
+        b"cautomind.utils.dist_utils\nCustomIndependentJoint\n)\x81}b.",
+    ],
+)
+def test_malformed_trees_are_refused_quickly(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "odd.pickle").write_bytes(data)
+    with pytest.raises(AutomindError, match=r"odd\.pickle: "):
+        convert_pickle(tmp_path / "odd.pickle", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

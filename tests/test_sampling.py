@@ -11,8 +11,8 @@ import pytest
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import DATASETS, PARAMETER_NAMES
+from automind_data.common.observations import observation_key, read_observations
 from automind_data.dgm import load
-from automind_data.observations import keys_of_dataset, observation_key, read_observations
 from automind_data.sampling import sample_observations
 from tests.conftest import run
 
@@ -129,12 +129,38 @@ def test_two_rows_with_one_key(tmp_path: Path, dgms: Path, organoids: pd.DataFra
 
 
 def test_areas_belong_to_one_set_each(dgms: Path, release: Path) -> None:
-    dgm = load(dgms / "psd")
-    rows = read_observations(release / "observations/allenvc_summary.csv", dgm.recipe.columns)
-    visual = keys_of_dataset(rows, DATASETS["mouse-vis"])
-    hippocampal = keys_of_dataset(rows, DATASETS["mouse-hc"])
-    assert set(visual) | set(hippocampal) == set(rows)
-    assert not set(visual) & set(hippocampal)
+    columns = load(dgms / "psd").recipe.columns
+    table = release / "observations/allenvc_summary.csv"
+    visual, hippocampal = (
+        set(read_observations(table, columns, DATASETS[name])) for name in ("mouse-vis", "mouse-hc")
+    )
+    assert visual | hippocampal == set(read_observations(table, columns))
+    assert not visual & hippocampal
+
+
+def test_a_duplicate_of_another_set_does_not_matter(
+    tmp_path: Path, dgms: Path, release: Path
+) -> None:
+    columns = load(dgms / "psd").recipe.columns
+    table = pd.read_csv(release / "observations/allenvc_summary.csv", index_col=0, dtype=str)
+    twice = table[table["area"].map(DATASETS["mouse-hc"].has_area)].head(1)
+    pd.concat([table, twice]).to_csv(tmp_path / "table.csv")
+    assert read_observations(tmp_path / "table.csv", columns, DATASETS["mouse-vis"])
+    with pytest.raises(AutomindError, match="two rows for observation"):
+        read_observations(tmp_path / "table.csv", columns, DATASETS["mouse-hc"])
+
+
+def test_a_closed_gate_skips_every_observation_and_says_why(
+    tmp_path: Path, dgms: Path, release: Path
+) -> None:
+    (tmp_path / "gate.json").write_text('{"verdict": "closed", "errors": ["prior-bounds"]}')
+    observations = release / "observations/organoid_summary.csv"
+    options = ["--observations", observations, "--gate", "gate.json", "--record", "record.json"]
+    sample(tmp_path, dgms, *options, "out.parquet")
+    record = json.loads((tmp_path / "record.json").read_text())["observations"]
+    assert record and all("prior-bounds" in each["reason"] for each in record)
+    table = pd.read_parquet(tmp_path / "out.parquet")
+    assert len(table) == 0 and set(PARAMETER_NAMES) < set(table.columns)
 
 
 @pytest.mark.parametrize(

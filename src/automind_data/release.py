@@ -56,13 +56,15 @@ class Release:
         return file
 
 
-def open_release(root: str | Path = ".") -> Release:
+def open_release(root: str | Path = ".", rev: str | None = None) -> Release:
     """Open the release of a clone of this repository.
 
     Parameters
     ----------
     root
         The clone's top folder.
+    rev
+        None: what is checked out. Other git revisions are not read yet.
 
     Returns
     -------
@@ -72,13 +74,16 @@ def open_release(root: str | Path = ".") -> Release:
     Raises
     ------
     AutomindError
-        The folder holds no release.
+        The folder holds no release, or another revision is asked for.
 
     Examples
     --------
     ``open_release().samples("mouse-hc")``
     """
     root = Path(root)
+    if rev is not None:
+        rule = f"is read as it is checked out, not at {rev}"
+        raise AutomindError(root, rule, f"git checkout {rev} && dvc checkout")
     if not (root / "datasets" / "release.json").is_file():
         rule = "holds no datasets/release.json, so it is no clone of this repository"
         raise AutomindError(root, rule, "give the clone's top folder")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from automind_data.dgm.model import DGM, Draws
 
-__all__ = ["ObservationRecord", "sample_observations", "write_samples"]
+__all__ = ["ObservationRecord", "sample_observations", "skip_observations", "write_samples"]
 
 ESTIMATOR = "NPE"
 """The name that the release gives to its inference method in `inference.type`."""
@@ -127,6 +127,14 @@ def sample_observations(
         yield record, _table(dgm, key, draws, seed, oversample)
 
 
+def skip_observations(
+    keys: Sequence[str], reason: str
+) -> Iterator[tuple[ObservationRecord, pyarrow.Table | None]]:
+    """Give the record of each observation that is not sampled at all, for one `reason`."""
+    for key in keys:
+        yield ObservationRecord(key, "skipped", reason), None
+
+
 def _table(dgm: DGM, key: str, draws: Draws, seed: int, oversample: int) -> pyarrow.Table:
     import pyarrow
 
@@ -149,6 +157,12 @@ def _table(dgm: DGM, key: str, draws: Draws, seed: int, oversample: int) -> pyar
     )
 
 
+def _no_rows(dgm: DGM) -> pyarrow.Table:
+    from automind_data.dgm.model import Draws, no_rows
+
+    return _table(dgm, "", Draws(*no_rows(len(dgm.names)), 1, 1), 0, 1)
+
+
 def _column(values: NDArray[Any]) -> pyarrow.Array:
     """Wrap an array as it is; `pyarrow.array` would import pandas for that."""
     import pyarrow
@@ -164,6 +178,7 @@ def write_samples(
     record: str | Path | None,
     sampled: Sequence[tuple[ObservationRecord, pyarrow.Table | None]],
     about: Mapping[str, Any],
+    dgm: DGM,
 ) -> None:
     """Write the samples as Parquet and what became of each observation as JSON.
 
@@ -172,28 +187,33 @@ def write_samples(
     out
         The table, see `docs/samples.md` for its columns.
     record
-        The JSON file; None writes none.
+        The JSON file; None writes none, and then a table without rows is refused.
     sampled
         What `sample_observations` gave.
     about
         What the JSON says before its observations (data set, DGM, seed, n, K).
+    dgm
+        The density estimator, whose columns a table without rows has too.
 
     Raises
     ------
     AutomindError
-        No observation was sampled.
+        No observation was sampled and no record is asked for.
     """
     import pyarrow
     import pyarrow.parquet
 
     tables = [table for _, table in sampled if table is not None]
-    if not tables:
+    if not tables and record is None:
         reason = sampled[0][0].reason if sampled else "there are none"
         rule = f"no observation could be sampled ({reason})"
         raise AutomindError(out, rule, "check the observations with `automind-data validate`")
     with atomic_path(out) as part:
         pyarrow.parquet.write_table(
-            pyarrow.concat_tables(tables), part, compression="zstd", row_group_size=16384
+            pyarrow.concat_tables([_no_rows(dgm), *tables]),
+            part,
+            compression="zstd",
+            row_group_size=16384,
         )
     if record is not None:
         write_json(record, {**about, "observations": [asdict(each) for each, _ in sampled]})

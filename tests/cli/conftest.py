@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from automind_data.cli import main
+from automind_data.common.command import main
 
 
 class Done(NamedTuple):

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from automind_data.archive import MEMBER_KINDS
+from automind_data.common.archive import MEMBER_KINDS
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import FILES
 from automind_data.contracts import Finding, check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ import pytest
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import ARCHIVES, DATASETS, DGMS, OBSERVATION_TABLES
+from automind_data.contracts import Finding
 from automind_data.contracts.run import check_dataset, validate_release, write_gate
 from automind_data.contracts.strangers import validate_file
 from automind_data.tables import tabulate
 from tests.builders import (
     csv_bytes,
     observation_table,
+    prior_bounds,
     summary_table,
     write_archive,
     write_release,
@@ -190,6 +193,14 @@ def test_errors_close_the_gate_by_their_ids(root: Path) -> None:
     assert gate(root, "organoids")["verdict"] == "open"
 
 
+def test_only_errors_close_the_gate(tmp_path: Path) -> None:
+    mild = Finding("odd", "warning", "f", None, "m", 1, ())
+    hard = Finding("bad", "error", "f", None, "m", 1, ())
+    assert write_gate(tmp_path / "gate.json", "organoids", [mild]) == "open"
+    assert write_gate(tmp_path / "gate.json", "organoids", [hard, mild, hard]) == "closed"
+    assert json.loads((tmp_path / "gate.json").read_bytes())["errors"] == ["bad"]
+
+
 def test_the_gate_says_what_it_cannot_read(root: Path) -> None:
     shutil.rmtree(root / "derived" / "dgms" / "psd")
     with pytest.raises(AutomindError, match=r"dgm\.json: is not there"):
@@ -261,6 +272,22 @@ def test_an_archive_of_a_stranger_is_checked(tmp_path: Path) -> None:
 
 def test_an_archive_of_the_release_is_held_to_its_own_prior(release: Path) -> None:
     assert ids(release / ARCHIVES["heldout"].path) == []
+
+
+def test_several_batches_have_one_prior(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(release / ARCHIVES["heldout"].path) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    again = {n.replace("heldout/", "heldout/b"): d for n, d in held.items() if "_prior" in n}
+    path = write_zip(tmp_path / "heldout.zip", {**held, **again})
+    assert ids(path) == ["several-batches"]
+
+    def describe(data: bytes, file: str) -> list[dict[str, Any]]:
+        return [{**bound, "low": -len(file)} for bound in prior_bounds()]
+
+    monkeypatch.setattr("automind_data.pickles.legacy.describe_prior", describe)
+    assert [found.message for found in validate_file(path)][1] == "holds priors that differ"
 
 
 def test_a_parameter_file_is_checked(tmp_path: Path, project: Path) -> None:

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
-from automind_data.archive import MEMBER_KINDS, find_members, open_member
+from automind_data.common.archive import MEMBER_KINDS, find_members, open_member
 from automind_data.common.layout import ARCHIVES, DATASETS, OBSERVATION_TABLES, Dataset
-from automind_data.convert import convert_posterior
+from automind_data.common.observations import read_observations
 from automind_data.dgm import DGM, load
-from automind_data.observations import read_observations
+from automind_data.pickles.convert import convert_posterior
 
 
 @pytest.fixture(scope="module", params=["psd", "burst"])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from automind_data.common.errors import AutomindError
+from automind_data.common.observations import read_observations
 from automind_data.dgm import DGM, load
-from automind_data.observations import read_observations
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from automind_data.common.layout import ARCHIVES, DATASETS, DGMS, FILES
+from automind_data.diagram import block
 from tests.conftest import ROOT, run
 from tests.import_graph import files_of_command
 
@@ -104,3 +105,7 @@ def test_unpacked_folders_are_ignored_by_git() -> None:
 def test_the_embedded_store_is_small() -> None:
     store = ROOT / ".dvc-sample"
     assert sum(file.stat().st_size for file in store.rglob("*") if file.is_file()) <= 60_000_000
+
+
+def test_the_readme_draws_this_pipeline() -> None:
+    assert block(ROOT) in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -49,7 +49,7 @@ def command(
     if parameters and not params_files:
         raise click.UsageError("--parameters needs --archive-params")
     from automind_data.common.errors import AutomindError
-    from automind_data.convert import (
+    from automind_data.pickles.convert import (
         convert_archive_params,
         convert_pickle,
         convert_posterior,

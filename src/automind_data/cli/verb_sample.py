@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -61,28 +62,33 @@ def command(
         n_samples, seed, oversample = sampling.n_samples, sampling.seed, sampling.oversample
         acceptance_draws, max_draws = sampling.acceptance_draws, sampling.max_draws
         wanted = list(keys) or sampling.sets[dataset].observations
-    if gate is not None:
-        _check_gate(Path(gate))
+    closed = _errors_of(Path(gate)) if gate is not None else []
+    if closed and record is None:
+        rule = f"is closed by {', '.join(closed)}"
+        raise AutomindError(
+            str(gate), rule, "see derived/validation/findings.jsonl and mend the input"
+        )
 
     # Same bytes on every x86-64 processor with AVX2, newer ones included.
     os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
     os.environ.setdefault("MKL_CBWR", "AVX2")
     from tqdm import tqdm
 
+    from automind_data.common.observations import read_observations
     from automind_data.dgm.model import load
-    from automind_data.observations import keys_of_dataset, read_observations
-    from automind_data.sampling import sample_observations, write_samples
+    from automind_data.sampling import sample_observations, skip_observations, write_samples
 
     folder = Path(dgm) if (Path(dgm) / "dgm.json").is_file() else Path("derived/dgms") / dgm
     estimator = load(folder)
     columns = list(estimator.recipe.columns)
-    rows = read_observations(observations, columns)
+    chosen = DATASETS[dataset] if dataset else None
+    rows = read_observations(observations, columns, chosen)
     if wanted == "all":
-        wanted = keys_of_dataset(rows, DATASETS[dataset]) if dataset else list(rows)
+        wanted = list(rows)
     elif wanted == "discovered":
         if discovered is None:
             raise click.UsageError("observations: discovered needs --discovered")
-        wanted = json.loads(Path(discovered).read_text(encoding="utf-8"))["x_o"]
+        wanted = _read_json(Path(discovered))["x_o"]
     else:
         for key in wanted:
             if key not in rows:
@@ -90,6 +96,10 @@ def command(
                     observations, f"has no observation {key}", f"use one of {', '.join(rows)}"
                 )
     sampled = []
+    if closed:
+        reason = f"the gate of the data set is closed by {', '.join(closed)}"
+        sampled = list(skip_observations(list(wanted), reason))
+        wanted = []
     with tqdm(
         total=len(wanted) * n_samples, unit="sample", delay=2, disable=None, leave=False
     ) as bar:
@@ -113,16 +123,22 @@ def command(
         "n_samples": n_samples,
         "oversample": oversample,
     }
-    write_samples(out, record, sampled, about)
+    write_samples(out, record, sampled, about, estimator)
     skipped = [each for each, table in sampled if table is None]
     for one in skipped:
         click.echo(f"skipped {one.x_o}: {one.reason}", err=True)
     done = len(sampled) - len(skipped)
-    click.echo(f"{out}: {done} observations, {n_samples} rows each")
+    click.echo(f"{out}: {done} observation{'s' * (done != 1)}, {n_samples} rows each")
 
 
-def _check_gate(gate: Path) -> None:
-    verdict = json.loads(gate.read_text(encoding="utf-8"))
-    if verdict["verdict"] != "open":
-        rule = f"is closed by {', '.join(verdict['errors'])}"
-        raise AutomindError(gate, rule, "see derived/validation/findings.jsonl and mend the input")
+def _errors_of(gate: Path) -> list[str]:
+    said = _read_json(gate)
+    return [] if said["verdict"] == "open" else list(map(str, said["errors"]))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, FileNotFoundError):
+        raise AutomindError(path, "is not there or is no JSON", "run `dvc repro`") from None
+    return dict(said)

@@ -36,7 +36,7 @@ def command(
     \b
     Example: automind-data unpack training.zip training
     """
-    from automind_data.archive import DEFAULT_LIMITS, Limits, read_plan, unpack
+    from automind_data.common.archive import DEFAULT_LIMITS, Limits, read_plan, unpack
     from automind_data.common.progress import draw
     from automind_data.params import read_params
 

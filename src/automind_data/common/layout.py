@@ -94,10 +94,14 @@ FILES: tuple[PublishedFile, ...] = (
 
 @dataclass(frozen=True)
 class ObservationTable:
-    """A table of observations and the columns whose texts, joined by `_`, are the key `x_o`."""
+    """A table of observations and the columns whose texts, joined by `_`, are the key `x_o`.
+
+    `drawn_from` names the archive whose runs the observations are, where they are runs.
+    """
 
     name: str
     key_columns: tuple[str, ...]
+    drawn_from: str | None = None
 
     @property
     def path(self) -> str:
@@ -113,6 +117,7 @@ OBSERVATION_TABLES: dict[str, ObservationTable] = {
         ObservationTable(
             "synthetic_summary",
             ("params_settings.batch_seed", "params_settings.random_seed"),
+            drawn_from="heldout",
         ),
     )
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from automind_data.archive import MEMBER_KINDS
-from automind_data.archive.plan import matches
+from automind_data.common.archive import MEMBER_KINDS
+from automind_data.common.archive.plan import matches
 from automind_data.common.files import md5_of
 from automind_data.common.layout import FILES
 from automind_data.contracts.registry import Found, contract

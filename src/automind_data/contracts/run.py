@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from automind_data.archive import MEMBER_KINDS
+from automind_data.common.archive import MEMBER_KINDS
 from automind_data.common.files import write_json
 from automind_data.common.layout import (
     ARCHIVES,
@@ -155,7 +155,10 @@ def _observation_table(root: Path, table: ObservationTable) -> Iterator[Subject]
     if not path.is_file():
         yield NotDerived(file=table.path, output=_observations_of(table.name))
         return
-    yield Table(file=table.path, path=path)
+    drawn_from = root / _params_of(table.drawn_from) if table.drawn_from else None
+    known = drawn_from is not None and drawn_from.is_file()
+    prior = read_input(drawn_from, ArchiveParams).prior if known and drawn_from else None
+    yield Table(file=table.path, path=path, prior=prior)
     yield Observations(file=table.path, path=path, table=table)
 
 

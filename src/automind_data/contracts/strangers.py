@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from automind_data.archive import MEMBER_KINDS, find_members, open_member
+from automind_data.common.archive import MEMBER_KINDS, find_members, open_member
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import DATASETS, OBSERVATION_TABLES
 from automind_data.contracts.findings import Finding
@@ -95,12 +95,16 @@ def _params(path: Path, folder: Path) -> Iterator[Subject]:
 def _prior(path: Path) -> tuple[Bound, ...] | None:
     from automind_data.pickles.legacy import describe_prior
 
-    found = find_members(path, MEMBER_KINDS["prior"])
-    if len(found) != 1:
-        return None
-    with open_member(path, found[0]) as stream:
-        described = describe_prior(stream.read(), found[0])
-    return tuple(Bound(**{key: e[key] for key in Bound.__struct_fields__}) for e in described)
+    priors = []
+    for member in find_members(path, MEMBER_KINDS["prior"]):
+        with open_member(path, member) as stream:
+            priors.append(describe_prior(stream.read(), member))
+    if any(prior != priors[0] for prior in priors):
+        raise AutomindError(path, "holds priors that differ", "keep one of them")
+    fields = Bound.__struct_fields__
+    return (
+        tuple(Bound(*(entry[name] for name in fields)) for entry in priors[0]) if priors else None
+    )
 
 
 def _tabulated(path: Path, out: Path, prior: tuple[Bound, ...] | None) -> Iterator[Subject]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from automind_data.archive import DEFAULT_LIMITS, Limits, Plan, read_plan
+from automind_data.common.archive import DEFAULT_LIMITS, Limits, Plan, read_plan
 from automind_data.common.layout import DATASETS, ObservationTable
+from automind_data.common.observations import observation_key
 from automind_data.contracts.inputs import Bound, Conditioning, Release
-from automind_data.observations import observation_key
 from automind_data.tables import column_names
 
 __all__ = [

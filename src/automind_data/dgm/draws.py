@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
@@ -74,7 +74,7 @@ def normal_block(seed: int, stream: str, index: int, width: int) -> Tensor:
 
 def blocks(
     flow: ConditionedFlow, width: int, seed: int, stream: str, threads: int = 1
-) -> Iterator[Block]:
+) -> Generator[Block]:
     """Yield the blocks of one stream in order, without end.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,10 @@ from automind_data.dgm.draws import blocks, default_threads, one_torch_thread
 from automind_data.dgm.flow import ConditionedFlow
 from automind_data.dgm.store import read_dgm
 
-__all__ = ["DGM", "Draws", "load"]
+__all__ = ["DGM", "Draws", "load", "no_rows"]
+
+Rows = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]
+"""u, log_prob and draw index of some draws."""
 
 
 @dataclass(frozen=True)
@@ -191,25 +195,28 @@ class DGM:
         """
         flow = self._flow(x)
         wanted = n * oversample
-        u = np.empty((0, len(self.names)), np.float32)
-        log_prob, draw = np.empty(0, np.float32), np.empty(0, np.int64)
+        stream = self._stream(x) if stream is None else stream
+        parts: list[Rows] = [no_rows(len(self.names))]
         drawn = accepted = 0
-        with one_torch_thread():
-            stream = self._stream(x) if stream is None else stream
-            for block in blocks(flow, len(self.names), seed, stream, threads or default_threads()):
+        with (
+            one_torch_thread(),
+            closing(
+                blocks(flow, len(self.names), seed, stream, threads or default_threads())
+            ) as made,
+        ):
+            for block in made:
                 size = len(block.inside)
                 drawn += size
                 kept = block.inside.numpy().nonzero()[0]
                 taken = kept[: max(wanted - accepted, 0)]
                 accepted += len(kept)
-                u = np.concatenate((u, block.u.numpy()[taken]))
-                log_prob = np.concatenate((log_prob, block.log_prob.numpy()[taken]))
-                draw = np.concatenate((draw, block.index * size + taken))
+                if len(taken):
+                    index = block.index * size + taken
+                    parts.append((block.u.numpy()[taken], block.log_prob.numpy()[taken], index))
                 if oversample > 1:
-                    best = np.lexsort((draw, -log_prob))[:n]
-                    u, log_prob, draw = u[best], log_prob[best], draw[best]
+                    parts = [_densest(_joined(parts), n)]
                 if accepted >= wanted and drawn >= at_least:
-                    return Draws(u, log_prob, draw, drawn, accepted)
+                    return Draws(*_joined(parts), drawn, accepted)
                 if drawn >= at_most:
                     break
         rule = f"only {accepted} of {drawn} draws fell inside the prior box, {wanted} are needed"
@@ -250,6 +257,23 @@ class DGM:
                     self.description["flow"], self.tensors, conditioning
                 )
         return self._flows[key]
+
+
+def no_rows(width: int) -> Rows:
+    """Return the parts of `Draws` for no draw at all."""
+    return np.empty((0, width), np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    u, log_prob, draw = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return u, log_prob, draw
+
+
+def _densest(rows: Rows, n: int) -> Rows:
+    """Keep the `n` rows of highest density; among equals the one drawn first."""
+    u, log_prob, draw = rows
+    best = np.lexsort((draw, -log_prob))[:n]
+    return u[best], log_prob[best], draw[best]
 
 
 def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> DGM:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import atomic_folder, write_json
 
+if TYPE_CHECKING:
+    import torch
+
 __all__ = ["FORMAT", "read_dgm", "write_dgm"]
 
 FORMAT = 1
+NAMES = {"dgm.json", "dgm.safetensors"}
 
 
 def write_dgm(
-    folder: str | Path, description: dict[str, Any], tensors: dict[str, torch.Tensor]
+    folder: str | Path, description: dict[str, Any], tensors: dict[str, NDArray[Any]]
 ) -> None:
     """Write one density estimator; the folder appears whole or not at all.
 
@@ -31,7 +34,19 @@ def write_dgm(
         Everything of `dgm.json` but `format`.
     tensors
         Every parameter and buffer of the flow, by name.
+
+    Raises
+    ------
+    AutomindError
+        The folder holds files of somebody else.
     """
+    from safetensors.numpy import save
+
+    folder = Path(folder)
+    others = {each.name for each in folder.iterdir()} - NAMES if folder.is_dir() else set()
+    if others:
+        rule = f"holds other files than a density estimator, as {min(others)}"
+        raise AutomindError(folder, rule, "choose another folder")
     with atomic_folder(folder) as part:
         write_json(part / "dgm.json", {"format": FORMAT, **description})
         (part / "dgm.safetensors").write_bytes(save(dict(sorted(tensors.items()))))
@@ -45,6 +60,8 @@ def read_dgm(folder: str | Path) -> tuple[dict[str, Any], dict[str, torch.Tensor
     AutomindError
         A file is missing, damaged, or of a newer format.
     """
+    from safetensors.torch import load_file
+
     folder = Path(folder)
     again = "make it again with `automind-data convert`"
     try:

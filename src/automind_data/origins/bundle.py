@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from automind_data.archive import open_member, read_plan
+from automind_data.common.archive import open_member, read_plan
 from automind_data.common.errors import AutomindError
 from automind_data.origins import PUBLISHED_ADDRESS, Offer
 from automind_data.pinning.whole import what_is_missing

@@ -6,22 +6,45 @@ nflows with LU layers, with and without a fully connected embedding net.
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
+from automind_data.common.errors import AutomindError
 from automind_data.common.layout import PARAMETER_NAMES, PSD_COLUMNS, psd_frequency
-from automind_data.pickles.reader import Call, Name, read_pickle
+from automind_data.pickles.reader import NEXT_STEP, Call, Name, read_pickle
 from automind_data.pickles.values import Values
 
 __all__ = ["describe_parameters", "describe_posterior", "describe_prior"]
 
 Description = dict[str, Any]
+Tensors = dict[str, NDArray[Any]]
+Described = TypeVar("Described")
 
 LOG_PSD_SCALE = 0.1
 """The factor of the published log-PSD standardisation; its pickle stores a name only."""
 
 
+def _refusing(describe: Callable[[bytes, str], Described]) -> Callable[[bytes, str], Described]:
+    """Turn whatever a malformed tree makes `describe` raise into a refusal of the file."""
+
+    @functools.wraps(describe)
+    def guarded(data: bytes, file: str) -> Described:
+        try:
+            return describe(data, file)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            rule = f"is put together in another way than expected ({type(error).__name__})"
+        except (RecursionError, MemoryError) as error:
+            rule = f"is nested too deeply or too large ({type(error).__name__})"
+        raise AutomindError(file, rule, NEXT_STEP)
+
+    return guarded
+
+
+@_refusing
 def describe_prior(data: bytes, file: str) -> list[Description]:
     """Read a pickled prior.
 
@@ -46,6 +69,7 @@ def describe_prior(data: bytes, file: str) -> list[Description]:
     return _bounds(tree, values)
 
 
+@_refusing
 def describe_parameters(data: bytes, file: str) -> dict[str, dict[str, Description]]:
     """Read a pickled parameter dictionary.
 
@@ -67,7 +91,8 @@ def describe_parameters(data: bytes, file: str) -> dict[str, dict[str, Descripti
     return described
 
 
-def describe_posterior(data: bytes, file: str) -> tuple[Description, dict[str, torch.Tensor]]:
+@_refusing
+def describe_posterior(data: bytes, file: str) -> tuple[Description, Tensors]:
     """Read a posterior pickled by sbi 0.22.
 
     Returns
@@ -85,10 +110,10 @@ def describe_posterior(data: bytes, file: str) -> tuple[Description, dict[str, t
     state = values.state(read_pickle(data, file), "DirectPosterior")
     parameters = _bounds(state, values)
     flow = values.state(state.get("posterior_estimator"), "Flow")
-    tensors: dict[str, torch.Tensor] = {}
+    tensors: Tensors = {}
     _collect(flow, "", tensors, values)
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if not np.isfinite(tensor).all():
             raise values.refuse(f"has a number that is not finite in {name}")
     modules = _modules(flow, values)
     transforms = _transforms(modules.get("_transform"), "_transform", values)
@@ -120,14 +145,14 @@ def _bounds(state: dict[str, Any], values: Values) -> list[Description]:
     for name, marginal, unit in zip(names, marginals, units, strict=True):
         bounds = values.state(marginal, "Uniform")
         low, high = (values.tensor(bounds.get(side)) for side in ("low", "high"))
-        if low.numel() != 1 or high.numel() != 1 or not float(low) < float(high):
+        if low.size != 1 or high.size != 1 or not low.item() < high.item():
             raise values.refuse(f"has bounds of {name} that are not low < high")
         described.append(
             {
                 "name": name,
                 "unit": values.unit(unit),
-                "low": float(low),
-                "high": float(high),
+                "low": float(low.item()),
+                "high": float(high.item()),
             }
         )
     return described
@@ -140,9 +165,7 @@ def _modules(state: dict[str, Any], values: Values) -> dict[str, Any]:
     return modules
 
 
-def _collect(
-    state: dict[str, Any], prefix: str, tensors: dict[str, torch.Tensor], values: Values
-) -> None:
+def _collect(state: dict[str, Any], prefix: str, tensors: Tensors, values: Values) -> None:
     if len(tensors) > 100_000 or prefix.count(".") > 50:
         raise values.refuse("has a network that is nested too deeply")
     for family in ("_parameters", "_buffers"):

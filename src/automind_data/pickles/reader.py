@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import io
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 from automind_data.common.errors import AutomindError
 from automind_data.pickles.names import ALLOWED, ATTRIBUTES
 
-__all__ = ["Call", "Mention", "Name", "mentions", "read_pickle"]
+__all__ = ["Call", "Mention", "Name", "Refusal", "mentions", "read_pickle", "read_value"]
 
 NEXT_STEP = "do not use this file; get it again from the release"
 MAX_BYTES = 1 << 30
+Names = Set[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -61,34 +62,35 @@ class _Mark:
     pass
 
 
-class _Refused(Exception):
-    pass
+class Refusal(Exception):
+    """A pickle asks for something that it may not have; the text says what."""
 
 
 class _Reader:
-    def __init__(self, strict: bool) -> None:
+    def __init__(
+        self, names: Names = ALLOWED, strict: bool = True, persistent: bool = False
+    ) -> None:
+        self.names = names
         self.strict = strict
+        self.persistent = persistent
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.mentions: list[Mention] = []
         self.offset = 0
 
-    def read(self, data: bytes) -> Any:
-        stream = io.BytesIO(data)
+    def read(self, stream: BinaryIO) -> Any:
         for opcode, arg, position in pickletools.genops(stream):
             self.offset = position or 0
             if opcode.name == "STOP":
-                if stream.read(1):
-                    raise _Refused("holds more bytes after its end")
                 return self.stack[-1]
             if opcode.name in _PUSH:
                 self.stack.append(arg)
             else:
                 step = _STEPS.get(opcode.name)
                 if step is None:
-                    raise _Refused(f"uses the opcode {opcode.name}, which no published file needs")
+                    raise Refusal(f"uses the opcode {opcode.name}, which no published file needs")
                 step(self, arg)
-        raise _Refused("has no end")
+        raise Refusal("has no end")
 
     def pop_to_mark(self) -> list[Any]:
         for index in range(len(self.stack) - 1, -1, -1):
@@ -96,20 +98,20 @@ class _Reader:
                 taken = self.stack[index + 1 :]
                 del self.stack[index:]
                 return taken
-        raise _Refused("closes a group that was never opened")
+        raise Refusal("closes a group that was never opened")
 
     def mention(self, module: Any, name: Any) -> Name:
         if not (isinstance(module, str) and isinstance(name, str)):
-            raise _Refused("builds a name from something that is not text")
-        allowed = (module, name) in ALLOWED
+            raise Refusal("builds a name from something that is not text")
+        allowed = (module, name) in self.names
         self.mentions.append(Mention(module, name, self.offset, allowed))
         if self.strict and not allowed:
-            raise _Refused(f"mentions {module}.{name} at byte {self.offset}, which is not allowed")
+            raise Refusal(f"mentions {module}.{name} at byte {self.offset}, which is not allowed")
         return Name(module, name)
 
     def call(self, what: Any, args: Any) -> Any:
         if not isinstance(what, Name) or not isinstance(args, tuple):
-            raise _Refused("calls something that is not a name")
+            raise Refusal("calls something that is not a name")
         match str(what), args:
             case "collections.OrderedDict", ():
                 return {}
@@ -119,10 +121,10 @@ class _Reader:
                 return size
             case "builtins.getattr", (Name() as owner, str() as attribute):
                 if self.strict and (str(owner), attribute) not in ATTRIBUTES:
-                    raise _Refused(f"asks for {owner}.{attribute} at byte {self.offset}")
+                    raise Refusal(f"asks for {owner}.{attribute} at byte {self.offset}")
                 return Name("torch", attribute)
             case "builtins.getattr", _ if self.strict:
-                raise _Refused(f"asks for an attribute at byte {self.offset}")
+                raise Refusal(f"asks for an attribute at byte {self.offset}")
         return Call(what, args)
 
 
@@ -135,19 +137,19 @@ def _hashable(key: Any) -> Any:
         return key
     if isinstance(key, tuple):
         return tuple(_hashable(part) for part in key)
-    raise _Refused("uses a key that is not plain")
+    raise Refusal("uses a key that is not plain")
 
 
 def _set_items(target: Any, flat: list[Any]) -> None:
     if len(flat) % 2:
-        raise _Refused("sets a key without a value")
+        raise Refusal("sets a key without a value")
     pairs = zip(flat[::2], flat[1::2], strict=True)
     if isinstance(target, dict):
         target.update((_hashable(key), value) for key, value in pairs)
     elif isinstance(target, Call):
         target.items.extend(pairs)
     else:
-        raise _Refused("sets items of something that has none")
+        raise Refusal("sets items of something that has none")
 
 
 def _append(target: Any, values: list[Any]) -> None:
@@ -156,12 +158,12 @@ def _append(target: Any, values: list[Any]) -> None:
     elif isinstance(target, Call):
         target.items.extend(values)
     else:
-        raise _Refused("appends to something that is no list")
+        raise Refusal("appends to something that is no list")
 
 
 def _add(target: Any, values: list[Any]) -> None:
     if not isinstance(target, set):
-        raise _Refused("adds to something that is no set")
+        raise Refusal("adds to something that is no set")
     target.update(_hashable(value) for value in values)
 
 
@@ -171,7 +173,7 @@ def _build(reader: _Reader, _: Any) -> None:
     if isinstance(target, Call) and target.state is None:
         target.state = state
     elif not (isinstance(target, dict) and isinstance(state, dict)):
-        raise _Refused("gives a state to something that takes none")
+        raise Refusal("gives a state to something that takes none")
 
 
 def _global(reader: _Reader, arg: str) -> None:
@@ -189,6 +191,13 @@ def _call(reader: _Reader, _: Any) -> None:
     reader.stack.append(reader.call(what, args))
 
 
+def _persistent(reader: _Reader, _: Any) -> None:
+    said = reader.stack.pop()
+    if not reader.persistent or not isinstance(said, tuple):
+        raise Refusal("refers to something outside of itself (BINPERSID)")
+    reader.stack.append(Call(Name("pickle", "persistent_load"), said))
+
+
 def _memoize(reader: _Reader, _: Any) -> None:
     reader.memo[len(reader.memo)] = reader.stack[-1]
 
@@ -204,7 +213,7 @@ def _get(reader: _Reader, index: int) -> None:
 def _tuple_of(count: int) -> _Step:
     def step(reader: _Reader, _: Any) -> None:
         if len(reader.stack) < count:
-            raise _Refused("takes more than there is")
+            raise Refusal("takes more than there is")
         taken = tuple(reader.stack[-count:])
         del reader.stack[-count:]
         reader.stack.append(taken)
@@ -286,21 +295,50 @@ _STEPS: dict[str, _Step] = {
     "REDUCE": _call,
     "NEWOBJ": _call,
     "BUILD": _build,
+    "BINPERSID": _persistent,
 }
+
+
+def _read(reader: _Reader, stream: BinaryIO) -> Any:
+    try:
+        return reader.read(stream)
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        what = f"is not a whole pickle (byte {reader.offset}: {type(error).__name__})"
+        raise Refusal(what) from None
 
 
 def _run(data: bytes, file: str, strict: bool) -> tuple[Any, list[Mention]]:
     if len(data) > MAX_BYTES:
         raise AutomindError(file, f"is larger than {MAX_BYTES} bytes for a pickle", NEXT_STEP)
-    reader = _Reader(strict)
+    reader, stream = _Reader(strict=strict), io.BytesIO(data)
     try:
-        value = reader.read(data)
-    except _Refused as error:
+        value = _read(reader, stream)
+        if stream.read(1):
+            raise Refusal("holds more bytes after its end")
+    except Refusal as error:
         raise AutomindError(file, str(error), NEXT_STEP) from None
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        what = f"is not a whole pickle (byte {reader.offset}: {type(error).__name__})"
-        raise AutomindError(file, what, NEXT_STEP) from None
     return value, reader.mentions
+
+
+def read_value(stream: BinaryIO, names: Names, persistent: bool = False) -> Any:
+    """Read one pickle of a stream that may hold more; leave the stream behind it.
+
+    Parameters
+    ----------
+    stream
+        Bytes that can be sought in.
+    names
+        The (module, name) pairs that may stand in it.
+    persistent
+        Whether it may refer to something outside of itself; such a reference becomes
+        a `Call` with what it says.
+
+    Raises
+    ------
+    Refusal
+        As for `read_pickle`.
+    """
+    return _read(_Reader(names, persistent=persistent), stream)
 
 
 def read_pickle(data: bytes, file: str) -> Any:

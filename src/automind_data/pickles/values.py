@@ -1,17 +1,16 @@
-"""Turning parts of an inert pickle tree into tensors, arrays and quantities."""
+"""Turning parts of an inert pickle tree into arrays and quantities."""
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from automind_data.common.errors import AutomindError
 from automind_data.pickles.reader import NEXT_STEP, Call, Name
+from automind_data.pickles.storage import read_storage
 
 __all__ = ["Values", "unit_name"]
 
@@ -29,6 +28,7 @@ _SI: dict[tuple[float, ...], str] = {
 _PREFIXES = {0: "", -3: "m", -6: "u", -9: "n", -12: "p", 3: "k", 6: "M", 9: "G"}
 _DTYPES = frozenset("f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1".split())
 _OBJECT = "O8"
+MOST_VALUES = 100_000
 
 
 def unit_name(scale: float, dimensions: tuple[float, ...]) -> str:
@@ -75,7 +75,8 @@ class Values:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self._storages: dict[int, Any] = {}
+        self._storages: dict[int, NDArray[Any]] = {}
+        self._seen = 0
 
     def refuse(self, rule: str) -> AutomindError:
         """Make the error that says which rule this pickle breaks."""
@@ -90,42 +91,39 @@ class Values:
             raise self.refuse(f"has a {value.kind} without attributes")
         return value.state
 
-    def tensor(self, value: Any) -> torch.Tensor:
-        """Rebuild one tensor; its storage is read by torch with `weights_only`."""
+    def tensor(self, value: Any) -> NDArray[Any]:
+        """Rebuild one tensor as an array."""
         if isinstance(value, Call) and value.name == Name("torch._utils", "_rebuild_parameter"):
             value = value.args[0] if value.args else None
         if not (isinstance(value, Call) and value.kind == "torch._utils._rebuild_tensor_v2"):
             raise self.refuse("has something else where a tensor belongs")
         try:
             source, offset, size, stride = value.args[:4]
-            storage = self._storage(source)
             reach = [(int(n), int(step)) for n, step in zip(size, stride, strict=True)]
-            last = int(offset) + sum((n - 1) * step for n, step in reach)
-            plain = int(offset) >= 0 and all(n >= 0 and step >= 0 for n, step in reach)
-            empty = any(n == 0 for n, _ in reach)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # torch's own type for old files
-                if not plain or (not empty and last >= len(storage)):
-                    raise ValueError
-                tensor: torch.Tensor = torch.empty((), dtype=storage.dtype).set_(
-                    storage.untyped(), int(offset), tuple(size), tuple(stride)
-                )
-        except (ValueError, TypeError, RuntimeError, AttributeError):
-            raise self.refuse("holds a tensor that does not fit its own storage") from None
-        return tensor.clone().contiguous()
+            start = int(offset)
+        except (ValueError, TypeError):
+            raise self.refuse("describes a tensor without sizes") from None
+        storage = self._storage(source)
+        last = start + sum((n - 1) * step for n, step in reach)
+        empty = any(n == 0 for n, _ in reach)
+        plain = start >= 0 and all(n >= 0 and step >= 0 for n, step in reach)
+        if math.prod(n for n, _ in reach) > max(len(storage), 1):
+            raise self.refuse("holds a tensor with more numbers than its storage")
+        if not plain or start > len(storage) or (not empty and last >= len(storage)):
+            raise self.refuse("holds a tensor that does not fit its own storage")
+        sizes = [n for n, _ in reach]
+        steps = [step * storage.itemsize for _, step in reach]
+        return np.lib.stride_tricks.as_strided(storage[start:], sizes, steps).copy()
 
-    def _storage(self, source: Any) -> Any:
+    def _storage(self, source: Any) -> NDArray[Any]:
         if not (isinstance(source, Call) and source.kind == "torch.storage._load_from_bytes"):
             raise self.refuse("has something else where a tensor's storage belongs")
         if id(source) not in self._storages:
             try:
                 (data,) = source.args
-                self._storages[id(source)] = torch.load(
-                    io.BytesIO(data), map_location="cpu", weights_only=True
-                )
-            except Exception as error:  # torch has no common class for what it raises here
-                what = f"holds a tensor that torch refuses ({type(error).__name__})"
-                raise self.refuse(what) from None
+                self._storages[id(source)] = read_storage(data)
+            except (ValueError, TypeError) as error:
+                raise self.refuse(f"holds a damaged tensor: {error}") from None
         return self._storages[id(source)]
 
     def array(self, value: Any) -> Any:
@@ -194,6 +192,9 @@ class Values:
         Lists keep their shape; infinities become the texts `inf` and `-inf`, NaN
         becomes `nan`, since JSON has no such numbers.
         """
+        self._seen += 1
+        if self._seen > MOST_VALUES:
+            raise self.refuse(f"holds more than {MOST_VALUES} plain values")
         if isinstance(value, Call) and value.name.name == "quantity_with_dimensions":
             number, _, dimensions = self.quantity(value)
             return number, unit_name(1.0, dimensions)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from automind_data.archive.plan import is_junk
+from automind_data.common.archive.plan import is_junk
 
 __all__ = ["Match", "match_names"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from automind_data.archive.plan import BROKEN_ZIP
+from automind_data.common.archive.plan import BROKEN_ZIP
 
 __all__ = ["what_is_missing"]
 

@@ -19,7 +19,7 @@ from automind_data.common.layout import (
     Dataset,
     psd_frequency,
 )
-from automind_data.observations import Row, keys_of_dataset, read_observations
+from automind_data.common.observations import Row, read_observations
 from automind_data.params import ReportParams
 from automind_data.report.inputs import (
     Bound,
@@ -295,10 +295,10 @@ def _target(
 ) -> Spectrum | Features | None:
     """Read the observation `key` and those beside it; None when it is not in the table."""
     columns = conditioning.columns
-    rows = read_observations(path, columns)
+    rows = read_observations(path, columns, dataset)
     if key not in rows:
         return None
-    others = [name for name in keys_of_dataset(rows, dataset) if name != key]
+    others = [name for name in rows if name != key]
     value, beside = _values(rows, [key], columns)[0], _values(rows, others, columns)
     if conditioning.kind == "burst":
         return Features(columns, value, beside)

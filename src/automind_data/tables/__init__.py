@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from automind_data.archive import MEMBER_KINDS, find_members, open_member, read_plan
+from automind_data.common.archive import MEMBER_KINDS, find_members, open_member, read_plan
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import atomic_path, md5_of, write_json
 from automind_data.common.layout import PARAMETER_NAMES, column_family

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from automind_data.archive import MEMBER_KINDS, find_members, open_member
+from automind_data.common.archive import MEMBER_KINDS, find_members, open_member
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import write_json, write_text
 from automind_data.common.layout import PARAMETERS
 from automind_data.dgm.store import write_dgm
 from automind_data.pickles.legacy import describe_parameters, describe_posterior, describe_prior
-from automind_data.pickles.reader import Call, read_pickle
+from automind_data.pickles.reader import MAX_BYTES, Call, read_pickle
 
 __all__ = ["convert_archive_params", "convert_pickle", "convert_posterior", "write_parameters"]
 
@@ -154,7 +154,11 @@ def write_parameters(prior: list[Described], out: Path) -> None:
 
 def _member(source: Path, member: str) -> bytes:
     with open_member(source, member) as stream:
-        return stream.read()
+        data = stream.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        rule = f"holds {member}, which is larger than {MAX_BYTES} bytes"
+        raise AutomindError(source, rule, "get the archive again from the release")
+    return data
 
 
 def _source(source: Path, member: str | None, data: bytes) -> Described:

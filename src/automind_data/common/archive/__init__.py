@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from automind_data.archive.plan import (
+from automind_data.common.archive.plan import (
     BROKEN_ZIP,
     DEFAULT_LIMITS,
     FETCH_AGAIN,

@@ -9,7 +9,7 @@ from typing import Any
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import OBSERVATION_TABLES, Dataset, column_family
 
-__all__ = ["keys_of_dataset", "observation_key", "read_observations"]
+__all__ = ["observation_key", "read_observations"]
 
 Row = Mapping[str, Any]
 
@@ -23,7 +23,9 @@ def observation_key(row: Row, key_columns: Iterable[str]) -> str:
     return "_".join(str(row[column]) for column in key_columns)
 
 
-def read_observations(path: str | Path, columns: Iterable[str]) -> dict[str, Row]:
+def read_observations(
+    path: str | Path, columns: Iterable[str], dataset: Dataset | None = None
+) -> dict[str, Row]:
     """Read an observation table.
 
     Parameters
@@ -33,6 +35,8 @@ def read_observations(path: str | Path, columns: Iterable[str]) -> dict[str, Row
         of one of the release's observation tables, or else the row number.
     columns
         The feature columns to read.
+    dataset
+        Only the observations that belong to this data set of the release.
 
     Returns
     -------
@@ -57,16 +61,13 @@ def read_observations(path: str | Path, columns: Iterable[str]) -> dict[str, Row
     rows = _read_rows(path, [*keys, *(column for column in columns if column not in keys)])
     found: dict[str, Row] = {}
     for number, row in enumerate(rows):
+        if dataset is not None and not dataset.has_area(str(row.get("area", ""))):
+            continue
         key = observation_key(row, keys) if keys else str(number)
         if key in found:
             raise AutomindError(path, f"has two rows for observation {key}", "keep one of them")
         found[key] = row
     return found
-
-
-def keys_of_dataset(rows: Mapping[str, Row], dataset: Dataset) -> list[str]:
-    """List the keys of the observations that belong to a data set, in the table's order."""
-    return [key for key, row in rows.items() if dataset.has_area(str(row.get("area", "")))]
 
 
 def _key_columns(names: list[str]) -> tuple[str, ...]:
