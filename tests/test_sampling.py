@@ -155,8 +155,10 @@ def test_a_closed_gate_skips_every_observation_and_says_why(
 ) -> None:
     (tmp_path / "gate.json").write_text('{"verdict": "closed", "errors": ["prior-bounds"]}')
     observations = release / "observations/organoid_summary.csv"
-    options = ["--observations", observations, "--gate", "gate.json", "--record", "record.json"]
-    sample(tmp_path, dgms, *options, "out.parquet")
+    twice = pd.read_csv(observations, index_col=0, dtype=str, na_filter=False).head(1)
+    pd.concat([twice, twice]).to_csv(tmp_path / "table.csv")
+    options = ["--observations", "table.csv", "--gate", "gate.json", "--record", "record.json"]
+    sample(tmp_path, dgms, *options, "--observation", "161001_0", "out.parquet")
     record = json.loads((tmp_path / "record.json").read_text())["observations"]
     assert record and all("prior-bounds" in each["reason"] for each in record)
     table = pd.read_parquet(tmp_path / "out.parquet")

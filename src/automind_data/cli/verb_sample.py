@@ -82,7 +82,7 @@ def command(
     estimator = load(folder)
     columns = list(estimator.recipe.columns)
     chosen = DATASETS[dataset] if dataset else None
-    rows = read_observations(observations, columns, chosen)
+    rows = {} if closed else read_observations(observations, columns, chosen)
     if wanted == "all":
         wanted = list(rows)
     elif wanted == "discovered":
@@ -91,7 +91,7 @@ def command(
         wanted = _read_json(Path(discovered))["x_o"]
     else:
         for key in wanted:
-            if key not in rows:
+            if key not in rows and not closed:
                 raise AutomindError(
                     observations, f"has no observation {key}", f"use one of {', '.join(rows)}"
                 )

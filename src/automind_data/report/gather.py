@@ -274,7 +274,8 @@ def _gather_set(
         if not path.exists()
     ]
     gate = read_json(derived / "validation" / "gate" / f"{dataset.name}.json", Gate)
-    if gate is not None and gate.verdict == "closed":
+    closed = gate is not None and gate.verdict == "closed"
+    if gate is not None and closed:
         reasons = ", ".join(gate.errors) or "no reason is recorded"
         missing.insert(0, f"Validation stopped the sampling of this data set: {reasons}.")
 
@@ -282,7 +283,7 @@ def _gather_set(
     target: Spectrum | Features | None = None
     marginals: tuple[Marginal, ...] = ()
     kind = None
-    if chosen is not None and estimator is not None:
+    if chosen is not None and estimator is not None and not closed:
         if observations_path.exists():
             target = _target(observations_path, dataset, chosen.x_o, estimator.conditioning)
         if samples_path.exists():
