@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import msgspec
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import md5_of
+from automind_data.pinning.commits import commit_of, dvc_files, reader_of_commit
 from automind_data.pinning.config import OBJECTS, cache_objects, options
 from automind_data.pinning.importer import EMBEDDED, EMBEDDED_SOURCE
 from automind_data.pinning.objects import Objects, members_of
@@ -151,9 +151,9 @@ def embed(root: str | os.PathLike[str] = ".", *, working_tree: bool = False) -> 
     store = Objects(root / EMBEDDED / OBJECTS)
     needed = set()
     for commit in _commits(root):
-        needed |= reached(_reader_of_commit(root, commit), _dvc_files(root, commit))
+        needed |= reached(reader_of_commit(root, commit), dvc_files(root, commit))
     if working_tree:
-        needed |= reached(reader_of_folder(root), _dvc_files(root, None))
+        needed |= reached(reader_of_folder(root), dvc_files(root, None))
     needed |= {
         member
         for folder in needed
@@ -185,33 +185,11 @@ def _commits(root: Path) -> list[str]:
     """Return HEAD, if there is one yet, and the named commits; refuse those that are not here."""
     path = root / RELEASES
     named = named_commits(path.read_text(encoding="utf-8")) if path.exists() else []
-    here = [commit for commit in ("HEAD", *named) if _is_commit(root, commit)]
+    here = [commit for commit in ("HEAD", *named) if commit_of(root, commit)]
     if lost := [commit for commit in named if commit not in here]:
         rule = f"names the commit {lost[0]}, which is not in this clone"
         raise AutomindError(RELEASES, rule, "git fetch --unshallow, or correct the table")
     return here
-
-
-def _is_commit(root: Path, name: str) -> bool:
-    return _git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") is not None
-
-
-def _git(root: Path, *arguments: str) -> bytes | None:
-    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False)
-    return done.stdout if done.returncode == 0 else None
-
-
-def _reader_of_commit(root: Path, commit: str) -> Reader:
-    return lambda path: _git(root, "show", f"{commit}:{path}")
-
-
-def _dvc_files(root: Path, commit: str | None) -> list[str]:
-    if commit:
-        listed = _git(root, "ls-tree", "-r", "-z", "--name-only", commit)
-    else:
-        listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    names = (listed or b"").decode().split("\0")
-    return [name for name in names if name.endswith(".dvc")]
 
 
 def _place(store: Objects, cache: Objects, md5: str) -> Path:

@@ -18,11 +18,13 @@ A_PATH = click.Path(path_type=Path)
     "--archive-params", "params_files", multiple=True, type=A_PATH, metavar="JSON",
     help="Prior and parameters of an archive; once for each archive, in their order.",
 )  # fmt: skip
+@click.option("--like", type=A_PATH, metavar="FOLDER", help="A converted one, maybe the same.")
 @click.option("--parameters", type=A_PATH, help="CSV: the first archive's prior as a table.")
 def command(
     sources: tuple[Path, ...],
     inspect: bool,
     params_files: tuple[Path, ...],
+    like: Path | None,
     parameters: Path | None,
 ) -> None:
     """Turn pickles into tensors and JSON; nothing in them is run.
@@ -60,7 +62,7 @@ def command(
         if not source.is_file():
             raise AutomindError(source, "is not there", "check the path")
     if folder and archives:
-        made = convert_posterior(found[0], folder)
+        made = convert_posterior(found[0], folder, like)
         click.echo(f"{folder}: density estimator, {made['conditioning']['kind']} features")
     elif folder:
         click.echo(f"{folder}: {convert_pickle(found[0], folder)}")

@@ -17,7 +17,19 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     help="Also write the observation keys in the table, as JSON.",
 )
-def command(source: Path, out: Path, observations_list: Path | None) -> None:
+@click.option(
+    "--profile", type=click.Path(path_type=Path), help="Also sum up every column, as JSON."
+)
+@click.option(
+    "--digests", type=click.Path(path_type=Path), help="Also write a digest of every row."
+)
+def command(
+    source: Path,
+    out: Path,
+    observations_list: Path | None,
+    profile: Path | None,
+    digests: Path | None,
+) -> None:
     """Turn a CSV table, or the summary table in an archive, into typed Parquet.
 
     Numbers keep every bit and keys every letter; rows and columns stay in the
@@ -32,6 +44,7 @@ def command(source: Path, out: Path, observations_list: Path | None) -> None:
     from automind_data.common.progress import draw
     from automind_data.tables import tabulate
 
-    draw(tabulate(source, out, observations_list), f"tabulate {source.name}")
+    work = tabulate(source, out, observations_list, profile=profile, digests=digests)
+    draw(work, f"tabulate {source.name}")
     written = read_metadata(out)
     click.echo(f"{out}: {written.num_rows} rows, {written.num_columns} columns")

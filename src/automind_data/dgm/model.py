@@ -21,7 +21,7 @@ from automind_data.dgm.draws import blocks, default_threads, one_torch_thread
 from automind_data.dgm.flow import ConditionedFlow
 from automind_data.dgm.store import read_dgm
 
-__all__ = ["DGM", "Draws", "load", "no_rows"]
+__all__ = ["DGM", "Draws", "load", "no_rows", "open_dgm"]
 
 Rows = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]
 """u, log_prob and draw index of some draws."""
@@ -291,10 +291,16 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> DGM:
     AutomindError
         The folder holds no whole density estimator, or one of a newer format.
     """
-    description, tensors = read_dgm(folder)
+    return open_dgm(Path(folder) / "dgm.json", Path(folder) / "dgm.safetensors", dtype)
+
+
+def open_dgm(
+    description: str | Path, tensors: str | Path, dtype: torch.dtype = torch.float32
+) -> DGM:
+    """Open a density estimator from its two files, wherever they are; see `load`."""
     try:
-        return DGM(description, tensors, dtype)
+        return DGM(*read_dgm(description, tensors), dtype)
     except (KeyError, TypeError, ValueError):
         raise AutomindError(
-            folder, "has an incomplete dgm.json", "make it again with `automind-data convert`"
+            description, "is incomplete", "make it again with `automind-data convert`"
         ) from None

@@ -1,4 +1,7 @@
-"""A density estimator on disk: `dgm.json` and `dgm.safetensors`, no code in either."""
+"""A density estimator on disk: `dgm.json` and `dgm.safetensors`, no code in either.
+
+`probe.json` beside them says what it gives at fixed points; see `dgm.probe`.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "read_dgm", "write_dgm"]
 
 FORMAT = 1
-NAMES = {"dgm.json", "dgm.safetensors"}
+NAMES = {"dgm.json", "dgm.safetensors", "probe.json"}
 
 
 def write_dgm(
-    folder: str | Path, description: dict[str, Any], tensors: dict[str, NDArray[Any]]
+    folder: str | Path,
+    description: dict[str, Any],
+    tensors: dict[str, NDArray[Any]],
+    like: Path | None = None,
 ) -> None:
-    """Write one density estimator; the folder appears whole or not at all.
+    """Write one density estimator and its probe; the folder appears whole or not at all.
 
     Parameters
     ----------
@@ -34,6 +40,8 @@ def write_dgm(
         Everything of `dgm.json` but `format`.
     tensors
         Every parameter and buffer of the flow, by name.
+    like
+        Folder of another one that may be the same network; see `write_probe`.
 
     Raises
     ------
@@ -41,6 +49,8 @@ def write_dgm(
         The folder holds files of somebody else.
     """
     from safetensors.numpy import save
+
+    from automind_data.dgm.probe import write_probe
 
     folder = Path(folder)
     others = {each.name for each in folder.iterdir()} - NAMES if folder.is_dir() else set()
@@ -50,10 +60,13 @@ def write_dgm(
     with atomic_folder(folder) as part:
         write_json(part / "dgm.json", {"format": FORMAT, **description})
         (part / "dgm.safetensors").write_bytes(save(dict(sorted(tensors.items()))))
+        write_probe(part, like)
 
 
-def read_dgm(folder: str | Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Read back what `write_dgm` wrote.
+def read_dgm(
+    description_file: str | Path, tensors_file: str | Path
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Read back what `write_dgm` wrote: a `dgm.json` and a `dgm.safetensors`, wherever they are.
 
     Raises
     ------
@@ -62,17 +75,17 @@ def read_dgm(folder: str | Path) -> tuple[dict[str, Any], dict[str, torch.Tensor
     """
     from safetensors.torch import load_file
 
-    folder = Path(folder)
     again = "make it again with `automind-data convert`"
     try:
-        description = json.loads((folder / "dgm.json").read_text(encoding="utf-8"))
-        tensors = load_file(folder / "dgm.safetensors")
+        description = json.loads(Path(description_file).read_text(encoding="utf-8"))
+        tensors = load_file(tensors_file)
     except FileNotFoundError as error:
-        raise AutomindError(error.filename or folder, "is not there", again) from None
+        raise AutomindError(error.filename or tensors_file, "is not there", again) from None
     except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError, OSError):
+        folder = Path(description_file).parent
         raise AutomindError(folder, "holds a damaged density estimator", again) from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         found = description.get("format") if isinstance(description, dict) else None
         rule = f"has format {found}, this version reads format {FORMAT}"
-        raise AutomindError(folder / "dgm.json", rule, "update automind-data")
+        raise AutomindError(description_file, rule, "update automind-data")
     return description, tensors

@@ -22,7 +22,7 @@ __all__ = ["convert_archive_params", "convert_pickle", "convert_posterior", "wri
 Described = dict[str, Any]
 
 
-def convert_posterior(source: Path, folder: Path) -> Described:
+def convert_posterior(source: Path, folder: Path, like: Path | None = None) -> Described:
     """Convert a pickled posterior, alone or inside an archive, to a folder.
 
     Parameters
@@ -30,7 +30,9 @@ def convert_posterior(source: Path, folder: Path) -> Described:
     source
         A `.pickle`, or a `.zip` with exactly one posterior.
     folder
-        Gets `dgm.json` and `dgm.safetensors`; see `docs/dgm-format.md`.
+        Gets `dgm.json`, `dgm.safetensors` and `probe.json`; see `docs/dgm-format.md`.
+    like
+        Folder of a converted one that may be the same network; it saves time then.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def convert_posterior(source: Path, folder: Path) -> Described:
         member, data = None, source.read_bytes()
     description, tensors = describe_posterior(data, f"{source}:{member}" if member else str(source))
     description["source"] = _source(source, member, data)
-    write_dgm(folder, description, tensors)
+    write_dgm(folder, description, tensors, like)
     return description
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -22,11 +22,15 @@ from automind_data.common.errors import AutomindError
 from automind_data.common.files import atomic_path, md5_of, write_json
 from automind_data.common.layout import PARAMETER_NAMES, column_family
 from automind_data.tables.csv_blocks import BLOCK, Header, read_blocks, read_header
+from automind_data.tables.digests import DigestFile
+from automind_data.tables.profile import Profiler, write_profile
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["ROW_GROUP", "column_names", "read_table", "tabulate"]
+
+Reader = Callable[[pa.Table], None]
 
 ROW_GROUP = 4096
 """Rows in each row group but the last: about 36 MB of the widest published table."""
@@ -36,6 +40,9 @@ def tabulate(
     source: str | os.PathLike[str],
     out: str | os.PathLike[str],
     observations_list: str | os.PathLike[str] | None = None,
+    *,
+    profile: str | os.PathLike[str] | None = None,
+    digests: str | os.PathLike[str] | None = None,
     block: int = BLOCK,
 ) -> Iterator[dict[str, Any]]:
     """Write a CSV table, or the summary tables inside an archive, as one Parquet file.
@@ -50,6 +57,10 @@ def tabulate(
         null; an unnamed first column (a pandas index) is left out.
     observations_list
         Also write the keys `x_o` in the table, in order of first appearance, as JSON.
+    profile
+        Also write the table's profile as JSON; see `tables.profile`.
+    digests
+        Also write key and digest of each row as Parquet; see `tables.digests`.
     block
         Bytes of text parsed at a time; the written bytes do not depend on it.
 
@@ -63,7 +74,7 @@ def tabulate(
     AutomindError
         No table, no rows, a repeated or missing column, rows of different lengths, a
         cell of the wrong kind, some of the 28 parameters missing, or a damaged
-        archive. Neither output is then touched.
+        archive. No output is then touched.
     """
     source = Path(source)
     archived = source.suffix.lower() == ".zip"
@@ -71,6 +82,7 @@ def tabulate(
     seen: dict[str, None] = {}
     rows = done = 0
     header: Header | None = None
+    profiler: Profiler | None = None
     with contextlib.ExitStack() as stack:
         part = stack.enter_context(atomic_path(out))
         writer: _RowGroups | None = None
@@ -80,7 +92,15 @@ def tabulate(
                 found = read_header(stream, name)
                 if header is None or writer is None:
                     _require_parameters(found, name, needed=archived)
-                    writer = stack.enter_context(_RowGroups(part, _schema(found, source)))
+                    readers: list[Reader] = []
+                    if profile is not None:
+                        profiler = Profiler(found.columns)
+                        readers.append(profiler.add)
+                    if digests is not None:
+                        at = stack.enter_context(atomic_path(digests))
+                        readers.append(stack.enter_context(DigestFile(at, found.columns)).add)
+                    schema = _schema(found, source)
+                    writer = stack.enter_context(_RowGroups(part, schema, readers))
                     header = found
                 _require_same_columns(tables[0], header.columns, name, found.columns)
                 before = done
@@ -93,6 +113,8 @@ def tabulate(
                     yield {"path": table, "done": done, "total": total}
         if not rows:
             raise AutomindError(source, "has a header but no rows", "look at the file")
+    if profile is not None and profiler is not None:
+        write_profile(profile, profiler.profile())
     if observations_list is not None:
         write_json(observations_list, {"x_o": [key for key in seen if key is not None]})
 
@@ -146,9 +168,12 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
 
 
 class _RowGroups:
-    """A Parquet file written in row groups of one size, however the rows arrive."""
+    """A Parquet file written in row groups of one size, however the rows arrive.
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    Each of `readers` is given every row group before it is written.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, readers: Iterable[Reader] = ()) -> None:
         families = {name: column_family(name) for name in schema.names}
         self._writer = pq.ParquetWriter(
             path,
@@ -158,6 +183,7 @@ class _RowGroups:
             write_statistics=[name for name, kind in families.items() if kind[0] != "psd"],
         )
         self._schema = schema
+        self._readers = tuple(readers)
         self._waiting: list[pa.Table] = []
         self._rows = 0
 
@@ -179,7 +205,10 @@ class _RowGroups:
 
     def _write(self, rows: int) -> None:
         waiting = pa.concat_tables(self._waiting)
-        self._writer.write_table(waiting.slice(0, rows).combine_chunks(), row_group_size=rows)
+        group = waiting.slice(0, rows).combine_chunks()
+        for read in self._readers:
+            read(group)
+        self._writer.write_table(group, row_group_size=rows)
         self._waiting, self._rows = [waiting.slice(rows)], self._rows - rows
 
 
