@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 
 from automind_data.common.layout import FILES
+from automind_data.origins import Origin
+from automind_data.origins.figshare import FigshareOrigin
 from automind_data.pinning.importer import ReleaseImport, Report
+from automind_data.web import Client, Patience
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -112,12 +115,27 @@ def changes(folder: Path) -> list[str]:
     return sorted(line[3:] for line in listed)
 
 
-def run_import(clone: Path, source: Path | str, **options: Any) -> Report:
+def run_import(clone: Path, source: Path | str | Origin, **options: Any) -> Report:
     """Import, all steps."""
-    with ReleaseImport(str(source), clone, **options) as work:
+    source = str(source) if isinstance(source, Path) else source
+    with ReleaseImport(source, clone, **options) as work:
         for _ in work.read():
             pass
         return work.pin()
+
+
+def quick_figshare(source: str) -> FigshareOrigin:
+    """An article that is asked without pauses; the environment says where figshare is."""
+    return FigshareOrigin(source, Client(Patience(interval=0, tries=1)))
+
+
+def tracked_text(folder: Path) -> dict[str, str]:
+    """What git would keep below `datasets/` and `.dvc/`: path → text."""
+    listed = git(
+        folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "datasets", ".dvc"
+    )
+    names = [name for name in listed.split("\0") if name]
+    return {name: (folder / name).read_text() for name in names if (folder / name).exists()}
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

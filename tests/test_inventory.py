@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from automind_data.cli.verb_info import command
 from automind_data.common.errors import AutomindError
 from automind_data.inventory import Inventory, take_inventory
+from automind_data.pinning import pending
 from automind_data.pinning.config import cache_objects
 from automind_data.pinning.objects import Objects
 from tests.scratch import PATHS, commit, content, dvc, git, make_clone, make_release, run_import
@@ -161,3 +162,16 @@ def test_neither_dvc_nor_data_libraries_are_loaded(derived: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_what_a_fetch_will_pin_is_listed(tmp_path: Path) -> None:
+    clone = make_clone(tmp_path / "clone")
+    awaited = (pending.PendingFile(CSV, 7),)
+    said = pending.Pending(
+        "2031.1", "share link", "https://figshare.com", "2031-01-01", "-", awaited
+    )
+    pending.write(clone, said)
+    found = take_inventory(clone)
+    assert found.awaited == (CSV,) and set(found.unpinned) == set(PATHS) - {CSV}
+    page = CliRunner().invoke(command, ["--root", str(clone)]).stdout
+    assert f"  awaited      datasets/{CSV}" in page

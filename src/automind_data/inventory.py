@@ -12,6 +12,7 @@ from automind_data.common.layout import FILES
 from automind_data.pinning.config import cache_objects, option
 from automind_data.pinning.dvcfile import DATASETS, Import
 from automind_data.pinning.objects import Objects
+from automind_data.pinning.pending import read_pending
 from automind_data.pinning.release import SAMPLE, read_release
 from automind_data.pinning.tracked import Output, read_imports, read_outputs, reader_of_folder
 
@@ -50,8 +51,9 @@ class Inventory:
     Sizes are in bytes: `size` of everything that is stored, `to_fetch` what a full
     pull would download into the cache, `to_place` what it would write into the
     working folders, `disk` both together. Where the file system lets files share
-    their blocks with the cache, a pull needs less. `unpinned` are published files
-    that no `.dvc` file pins. None stands for what the clone does not say.
+    their blocks with the cache, a pull needs less. `awaited` are published files that
+    a fetch will pin, `unpinned` those that nothing pins. None stands for what the
+    clone does not say.
     """
 
     release: str | None
@@ -63,6 +65,7 @@ class Inventory:
     push_remote: str | None
     cache: str
     files: tuple[Entry, ...]
+    awaited: tuple[str, ...]
     unpinned: tuple[str, ...]
     derived: tuple[Entry, ...]
     size: int
@@ -87,7 +90,8 @@ def take_inventory(root: str | os.PathLike[str] = ".") -> Inventory:
     Raises
     ------
     AutomindError
-        `dvc.lock`, `dvc.yaml` or the list of a folder's files cannot be read.
+        `dvc.lock`, `dvc.yaml`, the list of a folder's files or that of awaited files
+        cannot be read.
     """
     root = Path(root).resolve()
     read = reader_of_folder(root)
@@ -100,6 +104,8 @@ def take_inventory(root: str | os.PathLike[str] = ".") -> Inventory:
     to_fetch = sum(entry.size for entry in stored if not entry.in_cache)
     to_place = sum(entry.size for entry in stored if not entry.in_workspace)
     remote = option(root, "core", "remote")
+    pending = read_pending(root)
+    awaited = tuple(file.path for file in pending.files) if pending else ()
     return Inventory(
         release=said.get("release"),
         sample=any(file.origin.kind == SAMPLE for file in imports.values()),
@@ -110,7 +116,8 @@ def take_inventory(root: str | os.PathLike[str] = ".") -> Inventory:
         push_remote=remote[0] if remote else None,
         cache=str(cache.folder),
         files=files,
-        unpinned=tuple(file.path for file in FILES if file.path not in imports),
+        awaited=awaited,
+        unpinned=tuple(file.path for file in FILES if file.path not in {*imports, *awaited}),
         derived=derived,
         size=sum(entry.size for entry in stored),
         to_fetch=to_fetch,

@@ -16,13 +16,25 @@ from tests.scratch import PATHS, content, make_bundle, make_release
 
 def test_every_origin_says_what_it_is() -> None:
     kinds = [origin.kind for origin in origin_types()]
-    assert {"folder", "bundle"} <= set(kinds)
+    assert {"folder", "bundle", "figshare", "share link"} <= set(kinds)
     assert len(set(kinds)) == len(kinds)
 
 
 def test_an_unknown_source_is_refused_with_all_that_would_do(tmp_path: Path) -> None:
-    with pytest.raises(AutomindError, match=r"is not a bundle \.zip or a folder"):
+    with pytest.raises(AutomindError, match="is not a ") as caught:
         find_origin(str(tmp_path / "nowhere"))
+    for origin in origin_types():
+        assert origin.accepts in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["figshare.com/s/5ec2e7", "ftp://figshare.com/s/5ec2e7?a=1", "ftp://a.org/b?token=5ec2e7"],
+)
+def test_a_refusal_shows_no_secret(source: str) -> None:
+    with pytest.raises(AutomindError) as caught:
+        find_origin(source)
+    assert "5ec2e7" not in str(caught.value)
 
 
 def test_a_folder_offers_its_files_by_relative_path(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import automind_data.origins
 from automind_data.origins import PUBLISHED_ADDRESS, origin_types
 from automind_data.pinning.dvcfile import dvc_path
 from automind_data.pinning.release import SAMPLE
-from tests.scratch import PATHS, make_clone, make_release, run_import
+from tests.scratch import PATHS, make_clone, make_release, run_import, tracked_text
 
 SCHEMAS = Path(automind_data.origins.__file__).parent
 
@@ -53,6 +54,16 @@ def hold_to_schemas(root: Path) -> None:
 
 def test_the_files_of_this_repository(root: Path) -> None:
     hold_to_schemas(root)
+
+
+def test_no_query_in_git(root: Path) -> None:
+    """Tokens travel in queries. The published share link has none."""
+    texts = tracked_text(root)
+    assert {dvc_path(path) for path in PATHS} | {".dvc/config"} <= set(texts)
+    assert [name for name, text in texts.items() if "?" in text] == []
+    assert [
+        name for name, text in texts.items() if re.search(r"password\s*[=:]|secret", text)
+    ] == []
 
 
 @pytest.mark.parametrize("embed", [True, False])

@@ -19,6 +19,7 @@ import pytest
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import md5_of
+from automind_data.origins import Offer
 from automind_data.pinning import importer
 from automind_data.pinning.config import cache_objects, options
 from automind_data.pinning.dvcfile import dvc_path, parse_import
@@ -413,6 +414,28 @@ def test_a_name_at_two_places_is_refused(empty: Path, tmp_path: Path) -> None:
     assert "old/psd_posterior.pickle" in said
 
 
+class Listed:
+    """A place that lists files and gives their bytes later."""
+
+    kind, accepts, release, address = "listed", "", "2030.1", "https://example.org"
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def offers(self) -> list[Offer]:
+        return [Offer(path, self.size, md5="0" * 32) for path in PATHS]
+
+    def base_url(self, prefix: str) -> str:
+        return f"https://example.org/{prefix}"
+
+
+def test_a_listed_file_without_bytes_is_refused(empty: Path) -> None:
+    with pytest.raises(AutomindError, match=f"{CSV} is empty"):
+        run_import(empty, Listed(0))
+    assert changes(empty) == []
+    assert run_import(empty, Listed(1)).to_fetch == PATHS
+
+
 def test_extra_files_are_listed_and_left(empty: Path, tmp_path: Path) -> None:
     release = make_release(tmp_path / "2030.1")
     (release / "notes.txt").write_text("hello\n")
@@ -515,7 +538,7 @@ def test_progress_counts_all_bytes(empty: Path, tmp_path: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-from automind_data.pinning import importer
+from automind_data.pinning import importer, local
 real, left = importer.write_text, int(sys.argv[3])
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -525,7 +548,7 @@ def write_text(*arguments):
         die()
     left -= 1
     real(*arguments)
-importer.write_text = write_text
+importer.write_text = local.write_text = write_text
 with importer.ReleaseImport(sys.argv[1], sys.argv[2]) as work:
     for event in work.read():
         if left < 0 and event["path"] == importer.FILES[5].path:

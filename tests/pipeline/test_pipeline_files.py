@@ -30,11 +30,16 @@ def stages() -> list[str]:
     return names
 
 
+def commands(stage: dict[str, Any]) -> list[str]:
+    """The commands of a stage, each on one line."""
+    listed = stage["cmd"] if isinstance(stage["cmd"], list) else [stage["cmd"]]
+    return [" ".join(command.split()) for command in listed]
+
+
 @pytest.mark.parametrize("name", groups())
 def test_deps_are_the_files_that_the_stage_runs(name: str) -> None:
     stage = groups()[name]
-    commands = stage["cmd"] if isinstance(stage["cmd"], list) else [stage["cmd"]]
-    needed = set().union(*(files_of_command(" ".join(command.split())) for command in commands))
+    needed = set().union(*(files_of_command(line) for line in commands(stage)))
     listed = {dep for dep in stage["deps"] if dep.startswith("src/")}
     folders = {dep for dep in listed if (ROOT / dep).is_dir()}
     covered = {
@@ -52,13 +57,15 @@ def test_deps_are_the_files_that_the_stage_runs(name: str) -> None:
 
 
 def test_package_data_is_a_dep_of_the_stage_that_reads_it() -> None:
-    listed = {dep for stage in groups().values() for dep in stage["deps"]}
-    package = ROOT / "src" / "automind_data"
-    for file in package.rglob("*"):
-        is_data = file.is_file() and file.suffix in {".html", ".css", ".js", ".yaml"}
-        if is_data:
-            path = file.relative_to(ROOT)
-            assert any(str(place) in listed for place in (path, *path.parents)), path
+    for name, stage in groups().items():
+        listed = {dep for dep in stage["deps"] if dep.startswith("src/")}
+        needed = set().union(*(files_of_command(line) for line in commands(stage)))
+        for file in (ROOT / "src" / "automind_data").rglob("*"):
+            package = next((p for p in file.parents if (p / "__init__.py").is_file()), file.parent)
+            reader = (package / "__init__.py").relative_to(ROOT).as_posix()
+            if file.suffix in {".html", ".css", ".js", ".yaml"} and reader in needed:
+                path = file.relative_to(ROOT)
+                assert any(str(place) in listed for place in (path, *path.parents)), (name, path)
 
 
 def test_no_out_names_a_remote_and_nothing_depends_on_an_unpacked_folder() -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.pipeline
 
 def test_a_reshaped_release(clone: Path, release: Path, tmp_path: Path) -> None:
     folder = reshape(release, tmp_path / "another")
-    run("automind-data", "import", folder, "--release", "another", cwd=clone)
+    run("automind-data", "import", folder, "--release", "another", "--yes", cwd=clone)
     before = pd.read_csv(folder / "observations/synthetic_summary.csv", dtype=str)
     run("dvc", "repro", cwd=clone)
 

@@ -53,6 +53,9 @@ def _page(found: Inventory) -> Iterable[str]:
     yield ""
     yield from _table(f"{len(found.files)} published files", found.files)
     yield from (f"  not pinned   datasets/{path}" for path in found.unpinned)
+    if found.awaited:
+        yield f"{len(found.awaited)} files that `automind-data fetch` will pin"
+        yield from (f"  awaited      datasets/{path}" for path in found.awaited)
     stored = [entry for entry in found.derived if entry.stored]
     made = [entry for entry in found.derived if not entry.stored]
     yield ""

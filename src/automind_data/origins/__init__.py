@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,10 +17,29 @@ from typing import BinaryIO, ClassVar, Protocol
 
 from automind_data.common.errors import AutomindError
 
-__all__ = ["PUBLISHED_ADDRESS", "Offer", "Origin", "find_origin", "origin_types"]
+__all__ = [
+    "FIGSHARE_SOURCE",
+    "NOT_STATED",
+    "PUBLISHED_ADDRESS",
+    "Offer",
+    "Origin",
+    "Stated",
+    "find_origin",
+    "origin_types",
+    "shown",
+    "stated_by",
+]
 
 PUBLISHED_ADDRESS = "https://figshare.com/s/3f1467f8fb0f328aed16"
 """The one address that the release's README gives."""
+
+FIGSHARE_SOURCE = "remote://figshare/"
+"""What stands before a figshare file id in a DVC address."""
+
+NOT_STATED = "not stated"
+"""Stands where a place does not say something."""
+
+_TOKEN = re.compile(r"(?<=figshare\.com/s/)[^/?#]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -28,8 +48,10 @@ class Offer:
 
     `name` is its `/`-separated path there, `size` in bytes. `open` gives its
     bytes; None where they come later, and then `md5` must be known. `local` is
-    its path where it is a file on this machine, `source` its DVC address where
-    that is not `remote://release/<published path>`.
+    its path where it is a file on this machine; `given` means that this file is
+    moved into the cache, not copied. `source` is its DVC address where that is not
+    `remote://release/<published path>`. `flaw` says why it cannot be pinned, as
+    the end of a sentence.
     """
 
     name: str
@@ -38,15 +60,41 @@ class Offer:
     md5: str | None = None
     local: Path | None = None
     source: str | None = None
+    given: bool = False
+    flaw: str | None = None
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a place says about a release, for `meta.origin`; None: it has no such thing."""
+
+    licence: str = NOT_STATED
+    article: int | None = None
+    version: int | None = None
+    doi: str | None = None
+    title: str | None = None
+    date: str | None = None
 
 
 class Origin(Protocol):
-    """One place with one release."""
+    """One place with one release.
+
+    One that states something about it has a property `stated` as well, a `Stated`.
+    What it has is read after `offers`.
+    """
 
     kind: ClassVar[str]
     accepts: ClassVar[str]
-    address: str
-    release: str
+
+    @property
+    def address(self) -> str:
+        """The public address of the release."""
+        ...
+
+    @property
+    def release(self) -> str:
+        """The release's name, where the user gives none."""
+        ...
 
     @classmethod
     def matches(cls, source: str) -> bool:
@@ -85,4 +133,20 @@ def find_origin(source: str) -> Origin:
         if origin.matches(source):
             return origin(source)
     accepted = " or ".join(origin.accepts for origin in types)
-    raise AutomindError(source, f"is not {accepted}", "look at the path")
+    raise AutomindError(shown(source), f"is not {accepted}", "look at the path")
+
+
+def stated_by(origin: Origin) -> Stated:
+    """Return what an origin says about its release."""
+    found: Stated = getattr(origin, "stated", Stated())
+    return found
+
+
+def shown(source: str) -> str:
+    """Return a source as messages may show it: without query and share token.
+
+    >>> shown("https://figshare.com/s/0123abcd?file=1")
+    'https://figshare.com/s/…'
+    """
+    source = _TOKEN.sub("…", source)
+    return re.split(r"[?#]", source, maxsplit=1)[0] if "://" in source else source

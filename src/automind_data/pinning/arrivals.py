@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ GET_AGAIN = "get the release again from where it was published"
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file that was read: md5, size in bytes, and where its bytes wait.
+    """A file that was read: md5, size in bytes, and where its bytes wait to be moved.
 
     `part` is None for bytes that the cache has already, or that come later.
     """
@@ -36,30 +36,52 @@ class Arrival:
     part: Path | None = None
 
 
-def choose(source: str, offers: Mapping[str, Offer], partial: bool) -> Match:
+def choose(source: str, offers: Sequence[Offer], partial: bool) -> Match:
     """Find the published files among the offers.
 
     Raises
     ------
     AutomindError
-        Files are missing (and `partial` is False), all are missing, or a file is
-        at two places.
+        Files are missing (and `partial` is False), all are missing, a file is at two
+        places, or has a flaw.
     """
-    match = match_names((file.path for file in FILES), offers)
+    match = match_names((file.path for file in FILES), (offer.name for offer in offers))
     problems = [
-        f"{path} is there {len(names)} times ({', '.join(names)})"
+        f"{path} is there {len(names)} times ({', '.join(_places(names, offers))})"
         for path, names in match.ambiguous.items()
     ]
+    by_name = {offer.name: offer for offer in offers}
+    flaws = {path: _flaw(by_name[name]) for path, name in match.found.items()}
+    flawed = [f"{path} {flaw}" for path, flaw in flaws.items() if flaw]
+    problems += flawed
     if not match.found and not match.ambiguous:
         rule = f"holds none of the {len(FILES)} published files"
-        raise AutomindError(source, rule, "name the folder or the bundle zip of a release")
+        raise AutomindError(source, rule, "name a place that holds a release")
     if match.missing and not partial:
         listed = ", ".join(match.missing)
         problems.append(f"{len(match.missing)} of {len(FILES)} files are missing ({listed})")
     if not problems:
         return match
-    step = "leave one of each" if match.ambiguous else "add them, or take the others with --partial"
+    step = "add them, or take the others with --partial"
+    if flawed:
+        step = "download the files in a browser and import them as a folder or as the bundle zip"
+    if match.ambiguous:
+        step = "leave one of each"
     raise AutomindError(source, "; ".join(problems), step)
+
+
+def _flaw(offer: Offer) -> str | None:
+    """Say why an offer cannot be pinned, as far as that shows without its bytes."""
+    later = offer.open is None and not offer.flaw
+    return "is empty" if later and offer.size < 1 else offer.flaw
+
+
+def _places(names: Sequence[str], offers: Sequence[Offer]) -> list[str]:
+    """Return the names, with the DVC address of each where that tells them apart."""
+    if len(set(names)) == len(names):
+        return list(names)
+    alike = [offer for offer in offers if offer.name in names]
+    return [f"{offer.name} at {offer.source}" if offer.source else offer.name for offer in alike]
 
 
 def refuse_cut_off(source: str, files: Mapping[str, Path]) -> None:
@@ -98,7 +120,8 @@ def read_offer(
 ) -> Generator[int, None, Arrival]:
     """Read one offer into `part`, yield the bytes done so far, return what arrived.
 
-    Bytes that are pinned and cached already are only read, not written.
+    Bytes that are pinned and cached already, or whose file is given away, are only
+    read, not written.
 
     Raises
     ------
@@ -110,7 +133,8 @@ def read_offer(
         if offer.md5 is None:
             raise AutomindError(offer.name, "has neither bytes nor an md5", GET_AGAIN)
         return Arrival(offer.md5, offer.size)
-    if pinned and pinned.size == offer.size and cache.has(pinned.md5, pinned.size):
+    cached = pinned and pinned.size == offer.size and cache.has(pinned.md5, pinned.size)
+    if offer.given or cached:
         digest = hashlib.md5(usedforsecurity=False)
         with offer.open() as stream:
             done = 0
@@ -118,8 +142,12 @@ def read_offer(
                 digest.update(chunk)
                 done += len(chunk)
                 yield done
-        if digest.hexdigest() == pinned.md5:
-            return Arrival(pinned.md5, done)
+        md5 = digest.hexdigest()
+        if offer.given:
+            _refuse_other(offer, md5, done)
+            return Arrival(md5, done, offer.local)
+        if pinned and md5 == pinned.md5:
+            return Arrival(md5, done)
     try:
         with offer.open() as stream:
             md5 = yield from copy_hashing(stream, part)
@@ -129,9 +157,14 @@ def read_offer(
         rule = f"cannot be copied to {part.parent}, the disk is full"
         raise AutomindError(offer.name, rule, "make room and run it again") from None
     size = part.stat().st_size
+    _refuse_other(offer, md5, size)
+    return Arrival(md5, size, part)
+
+
+def _refuse_other(offer: Offer, md5: str, size: int) -> None:
+    """Refuse bytes that are not those of the offer."""
     if size != offer.size:
         rule = f"changed while it was read: {size} bytes where {offer.size} were listed"
         raise AutomindError(offer.name, rule, "run it again")
     if offer.md5 not in (None, md5):
         raise AutomindError(offer.name, f"has the md5 {md5}, not {offer.md5}", GET_AGAIN)
-    return Arrival(md5, size, part)

@@ -17,13 +17,22 @@ DATASETS = "datasets"
 
 @dataclass(frozen=True)
 class FileOrigin:
-    """Where a published file came from: `meta.origin` of its `.dvc` file."""
+    """Where a published file came from: `meta.origin` of its `.dvc` file.
+
+    Dates are `YYYY-MM-DD`: `retrieved` of the import, `date` of the publication. What
+    only some places have is None where there is no such thing.
+    """
 
     release: str
     kind: str
     address: str
     retrieved: str
     licence: str
+    article: int | None = None
+    version: int | None = None
+    doi: str | None = None
+    title: str | None = None
+    date: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,13 +70,14 @@ def dvc_text(repo: Any, pinned: Import) -> str:
     from dvc.utils.serialize import dumps_yaml
 
     bytes_are = {"md5": pinned.md5, "size": pinned.size, "hash": "md5"}
+    stated = {key: said for key, said in asdict(pinned.origin).items() if said is not None}
     stage: dict[str, Any] = {
         "desc": pinned.description,
         "md5": "",
         "frozen": True,
         "deps": [{**bytes_are, "path": pinned.source}],
         "outs": [{**bytes_are, "path": PurePosixPath(pinned.path).name}],
-        "meta": {"origin": asdict(pinned.origin)},
+        "meta": {"origin": stated},
     }
     file = load_file(repo, str(Path(repo.root_dir, dvc_path(pinned.path))))
     stage["md5"] = file.LOADER.load_stage(file, deepcopy(stage), None).compute_md5()

@@ -7,7 +7,7 @@ import datetime
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,8 +15,8 @@ from typing import Any, Self
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import write_json, write_text
 from automind_data.common.layout import FILES
-from automind_data.origins import find_origin
-from automind_data.pinning import config
+from automind_data.origins import Origin, find_origin, shown, stated_by
+from automind_data.pinning import config, pending
 from automind_data.pinning.arrivals import (
     Arrival,
     choose,
@@ -24,8 +24,11 @@ from automind_data.pinning.arrivals import (
     refuse_cut_off,
     require_room,
 )
+from automind_data.pinning.checkout import md5_of_working, refuse_unsaved
 from automind_data.pinning.dvcfile import DATASETS, FileOrigin, Import, dvc_path, dvc_text
+from automind_data.pinning.local import edit_local
 from automind_data.pinning.objects import Objects
+from automind_data.pinning.plan import Plan, compare
 from automind_data.pinning.release import RELEASE_FILE, SAMPLE, read_release, release_record
 from automind_data.pinning.tracked import read_imports, reader_of_folder
 
@@ -38,7 +41,6 @@ EMBEDDED_SOURCE = f"remote://embedded/{config.OBJECTS.as_posix()}/"
 RELEASE_SOURCE = "remote://release/"
 RELEASE_SECTION = 'remote "release"'
 CONFIG = ".dvc/config"
-LICENCE = "not stated"
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ class Report:
     """What an import did; paths are published paths.
 
     `changed` files are pinned anew and `same` files were pinned like this before;
-    `extra` are names at the origin that belong to no published file; `written` are
-    the tracked files that the import wrote.
+    `extra` are names at the origin that belong to no published file; `to_fetch` are
+    files whose bytes are still at their origin, and of these `awaited` are those that
+    can only be pinned then; `written` are the tracked files that the import wrote.
     """
 
     release: str
@@ -57,19 +60,23 @@ class Report:
     missing: tuple[str, ...]
     extra: tuple[str, ...]
     written: tuple[str, ...]
+    to_fetch: tuple[str, ...] = ()
+    awaited: tuple[str, ...] = ()
 
 
 class ReleaseImport:
-    """One import of one release into one clone; a context manager with two steps.
+    """One import of one release into one clone; a context manager with three steps.
+
+    `read` reads, `plan` says what would change, `pin` changes it.
 
     Parameters
     ----------
     source
-        Where the release is, as the user typed it.
+        Where the release is, as the user typed it, or the origin itself.
     root
         The top folder of the clone.
     release
-        The release's name; None: the name of the folder or the bundle.
+        The release's name; None: the one that the origin gives.
     partial
         Import what is there when published files are missing.
     embed
@@ -80,20 +87,22 @@ class ReleaseImport:
     Raises
     ------
     AutomindError
-        `source` is no origin; a published file is missing, is at two places, or is
-        cut off; another DVC command is at work in the clone.
+        `source` is no origin; a published file is missing, is at two places, is cut
+        off, or cannot be pinned; the list of awaited files cannot be read; another
+        DVC command is at work in the clone.
 
     Notes
     -----
     A refusal or a kill before `pin` leaves tracked files and cache as they were.
     A kill during `pin` leaves every file whole, old or new: objects come first,
     then the remote that takes pushes, then the `.dvc` files one by one, then
-    `release.json`, then the working files. The same import again does the rest.
+    `release.json` and the list of awaited files, then the working files. The same
+    import again does the rest.
     """
 
     def __init__(
         self,
-        source: str,
+        source: str | Origin,
         root: str | os.PathLike[str] = ".",
         *,
         release: str | None = None,
@@ -102,22 +111,24 @@ class ReleaseImport:
         today: datetime.date | None = None,
     ) -> None:
         self._root = Path(root).resolve()
-        self._source = source
-        self._origin = find_origin(source)
-        offers = {offer.name: offer for offer in self._origin.offers()}
-        self._match = choose(source, offers, partial)
-        self._offers = {path: offers[name] for path, name in self._match.found.items()}
+        self._source = shown(source) if isinstance(source, str) else str(source)
+        self._origin = find_origin(source) if isinstance(source, str) else source
+        offers = self._origin.offers()
+        self._match = choose(self._source, offers, partial)
+        by_name = {offer.name: offer for offer in offers}
+        self._offers = {path: by_name[name] for path, name in self._match.found.items()}
         self._embed = embed
         self._arrived: dict[str, Arrival] = {}
         self._exits = contextlib.ExitStack()
         self._cache = Objects(config.cache_objects(self._root))
         self._pinned = read_imports(reader_of_folder(self._root))
+        pending.read_pending(self._root)
         self._stated = FileOrigin(
             release=self._name(release),
             kind=SAMPLE if embed else self._origin.kind,
             address=self._origin.address,
             retrieved=(today or datetime.date.today()).isoformat(),
-            licence=LICENCE,
+            **asdict(stated_by(self._origin)),
         )
 
     def __enter__(self) -> Self:
@@ -152,8 +163,8 @@ class ReleaseImport:
             A file is cut off or changed meanwhile, there is no room for its bytes,
             or a working file that nothing else has would be replaced.
         """
-        total = sum(offer.size for offer in self._offers.values())
-        require_room(self._cache, sum(self._offers[path].size for path in self._not_cached()))
+        total = sum(offer.size for offer in self._offers.values() if offer.open)
+        require_room(self._cache, sum(self._offers[path].size for path in self._to_copy()))
         before = 0
         for number, (path, offer) in enumerate(self._offers.items()):
             reading = read_offer(
@@ -165,16 +176,33 @@ class ReleaseImport:
                 except StopIteration as end:
                     self._arrived[path] = end.value
                     break
-            before += offer.size
+            before += offer.size if offer.open else 0
         parts = {path: file.part for path, file in self._arrived.items() if file.part}
         refuse_cut_off(self._source, parts)
-        for path in self._offers:
+        for path, file in self._arrived.items():
             self._refuse_unsaved(path)
+            if self._embed and not file.part and not self._cache.has(file.md5, file.size):
+                step = "fetch it without --embed, then embed the folder datasets/"
+                raise AutomindError(path, "is not here, so it cannot be embedded", step)
+
+    def plan(self) -> Plan:
+        """Compare what `read` found with what is pinned; nothing is written."""
+        before = (read_release(self._root) or {}).get("release")
+        arriving = {path: (file.md5, file.size) for path, file in self._arrived.items()}
+        return compare(self._stated.release, before, self._pinned, arriving)
 
     def pin(self) -> Report:
-        """Write what `read` found and give the working files their bytes."""
+        """Write what `read` found and give the working files their bytes.
+
+        Raises
+        ------
+        AutomindError
+            A working file that nothing else has would be replaced.
+        """
         from dvc.exceptions import DvcException
 
+        for path in self._offers:
+            self._refuse_unsaved(path)
         for file in self._arrived.values():
             if file.part:
                 self._cache.put(file.part, file.md5)
@@ -184,6 +212,8 @@ class ReleaseImport:
         if self._embed:
             self._fill_embedded()
         written = self._write(changed, pins)
+        for path in self._offers:
+            self._remove_outdated(path)
         self._exits.close()
         try:
             self._check_out()
@@ -198,6 +228,11 @@ class ReleaseImport:
             missing=self._match.missing,
             extra=self._match.extra,
             written=written,
+            to_fetch=tuple(
+                path
+                for path, file in self._arrived.items()
+                if not self._cache.has(file.md5, file.size)
+            ),
         )
 
     def _name(self, given: str | None) -> str:
@@ -207,6 +242,9 @@ class ReleaseImport:
             raise AutomindError(self._source, rule, "add --release NAME")
         if not name or not name.isprintable():
             raise AutomindError(self._source, "gives no name to the release", "add --release NAME")
+        if "?" in name:
+            rule = f"gives the release the name {name!r}; question marks are kept out of git here"
+            raise AutomindError(self._source, rule, "add --release NAME without one")
         return name
 
     def _working(self, path: str) -> Path:
@@ -216,7 +254,7 @@ class ReleaseImport:
         local, working = self._offers[path].local, self._working(path)
         return local is not None and working.exists() and local.samefile(working)
 
-    def _not_cached(self) -> list[str]:
+    def _to_copy(self) -> list[str]:
         cached = {
             path
             for path, file in self._pinned.items()
@@ -224,22 +262,26 @@ class ReleaseImport:
             and file.size == self._offers[path].size
             and self._cache.has(file.md5, file.size)
         }
-        return [path for path in self._offers if path not in cached]
+        copied = [path for path, offer in self._offers.items() if offer.open and not offer.given]
+        return [path for path in copied if path not in cached]
 
     def _refuse_unsaved(self, path: str) -> None:
         """Refuse to replace a working file whose bytes nothing else has."""
-        from dvc_data.hashfile.hash import hash_file
-
         working = self._working(path)
-        if not working.exists() or self._is_working_file(path):
+        if self._is_working_file(path):
             return
-        if working.is_file():
-            _, found = hash_file(str(working), self._repo.fs, "md5", self._repo.state)
-            md5 = str(found.value)
-            if md5 == self._arrived[path].md5 or self._cache.has(md5):
-                return
-        rule = "is not what the clone pins, and nothing else has its bytes"
-        raise AutomindError(working, rule, "move it away")
+        refuse_unsaved(self._repo, working, self._arrived[path].md5, self._cache)
+
+    def _remove_outdated(self, path: str) -> None:
+        """Remove a working file of the release before that nothing here can replace yet.
+
+        Else a stage would read it for the new one. The cache has its bytes.
+        """
+        file, md5 = self._arrived[path], md5_of_working(self._repo, self._working(path))
+        if self._cache.has(file.md5, file.size) or md5 in (None, file.md5):
+            return
+        if self._cache.has(str(md5)):
+            self._working(path).unlink()
 
     def _import_of(self, path: str) -> Import:
         file = next(file for file in FILES if file.path == path)
@@ -255,7 +297,8 @@ class ReleaseImport:
         old = self._pinned.get(file.path)
         if old is None or (old.md5, old.size) != (file.md5, file.size):
             return False
-        return not self._embed or old.source == file.source
+        keeps_source = not self._embed and self._offers[file.path].source is None
+        return keeps_source or old.source == file.source
 
     def _write(self, changed: tuple[str, ...], pins: dict[str, Import]) -> tuple[str, ...]:
         """Write the tracked files that have to change; return their paths.
@@ -285,6 +328,8 @@ class ReleaseImport:
         if changed or stale:
             write_json(self._root / RELEASE_FILE, record)
             written.append(RELEASE_FILE)
+        if pending.take_off(self._root, self._offers):
+            written.append(pending.PENDING_FILE)
         if self._embed and all_embedded and self._push_to("embedded", instead_of="storage"):
             written.append(CONFIG)
         return tuple(written)
@@ -306,15 +351,14 @@ class ReleaseImport:
         url = None if prefix is None else self._origin.base_url(prefix)
         if any(self._is_working_file(path) for path in self._offers):
             url = None
-        path = self._root / ".dvc" / "config.local"
-        old = path.read_text(encoding="utf-8") if path.exists() else ""
-        new = (
-            config.without_option(old, RELEASE_SECTION, "url")
-            if url is None
-            else config.with_option(old, RELEASE_SECTION, "url", url)
+        edit_local(
+            self._root,
+            lambda text: (
+                config.without_option(text, RELEASE_SECTION, "url")
+                if url is None
+                else config.with_option(text, RELEASE_SECTION, "url", url)
+            ),
         )
-        if new != old:
-            write_text(path, new)
 
     def _fill_embedded(self) -> None:
         embedded = Objects(self._root / EMBEDDED / config.OBJECTS)
@@ -324,9 +368,12 @@ class ReleaseImport:
                     embedded.add(self._cache.path(file.md5), file.md5, staging)
 
     def _check_out(self) -> None:
+        """Give the working files what the cache has; without targets DVC would take all."""
         from dvc.repo import Repo
 
         there = [path for path, file in self._arrived.items() if self._cache.has(file.md5)]
+        if not there:
+            return
         with Repo(str(self._root)) as repo:
             repo.checkout([str(self._root / dvc_path(path)) for path in there], force=True)
 
