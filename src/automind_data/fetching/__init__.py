@@ -1,0 +1,1 @@
+"""Bringing pinned bytes from where they were published into the DVC cache."""
