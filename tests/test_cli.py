@@ -16,7 +16,18 @@ VERBS = sorted(cli.list_commands(None))
 
 
 def test_the_verbs() -> None:
-    made = {"import", "info", "unpack", "tabulate", "convert", "validate", "sample", "report"}
+    made = {
+        "import",
+        "fetch",
+        "diff",
+        "info",
+        "unpack",
+        "tabulate",
+        "convert",
+        "validate",
+        "sample",
+        "report",
+    }
     assert made <= set(VERBS)
 
 

@@ -181,6 +181,13 @@ def test_sliced_and_chunked_tables_have_the_same_digests() -> None:
     assert row_digests(pieces).tolist() == np.roll(row_digests(table), 1).tolist()
 
 
+def test_a_table_without_a_key_has_digests_all_the_same(tmp_path: Path) -> None:
+    _, profile, digests = tabulated(tmp_path, pd.DataFrame({"psd_0.0": [1.0, 2.0]}))
+    assert read_profile(profile)["key"] == []
+    assert read_digests(digests).column_names == [DIGEST]
+    assert read_digests(digests).num_rows == 2
+
+
 def test_keys() -> None:
     assert row_key([*SEEDS, "x_o"]) == ("x_o", *SEEDS)
     assert row_key(SEEDS) == tuple(SEEDS)

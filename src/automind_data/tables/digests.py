@@ -165,8 +165,7 @@ class DigestFile:
 
 
 def _digested(rows: pa.Table, key: list[str]) -> pa.Table:
-    named = rows.select(key).replace_schema_metadata(None)
-    return named.append_column(DIGEST, pa.array(row_digests(rows)))
+    return pa.table({**{name: rows[name] for name in key}, DIGEST: row_digests(rows)})
 
 
 def row_groups(
