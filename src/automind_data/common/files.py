@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from automind_data.common.leftovers import OLD, PART, claimed, clear, exchange
+
 __all__ = ["atomic_folder", "atomic_path", "md5_of", "write_json", "write_text"]
 
 CHUNK = 1 << 20
@@ -20,6 +22,8 @@ CHUNK = 1 << 20
 @contextlib.contextmanager
 def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary sibling of `target` to write to; rename it when all went well.
+
+    What an earlier run left there when it was killed is cleared away.
 
     Examples
     --------
@@ -32,43 +36,53 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-    os.close(handle)
+    clear(target)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=PART, dir=target.parent)
     part = Path(name)
-    try:
-        yield part
-        part.chmod(0o666 & ~_umask())
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with claimed(handle):
+        try:
+            yield part
+            part.chmod(0o666 & ~_umask())
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
 
 @contextlib.contextmanager
 def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary sibling folder of `target`; put it in place when all went well.
 
-    An existing `target` is moved aside first and removed last. A kill between
-    the two renames leaves the old folder beside the target, whole.
+    Where the system can, it changes places with an older `target` in one step, and
+    there is a whole `target` at every moment. Elsewhere the older one is moved aside
+    first: a kill between the two renames leaves it beside the target, and the next
+    call moves it back. What an earlier run left when it was killed is cleared away.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
-    try:
-        yield part
-        part.chmod(0o777 & ~_umask())
-        if target.exists():
-            old = Path(
-                tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent)
-            )
-            target.replace(old / target.name)
-            part.replace(target)
-            shutil.rmtree(old)
-        else:
-            part.replace(target)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
+    clear(target)
+    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=PART, dir=target.parent))
+    with claimed(os.open(part, os.O_RDONLY)):
+        try:
+            yield part
+            part.chmod(0o777 & ~_umask())
+            if not target.exists():
+                part.replace(target)
+            elif exchange(part, target):
+                shutil.rmtree(part)
+            else:
+                _move_aside(part, target)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+
+
+def _move_aside(part: Path, target: Path) -> None:
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=OLD, dir=target.parent))
+    with claimed(os.open(old, os.O_RDONLY)):
+        target.replace(old / target.name)
+        part.replace(target)
+        shutil.rmtree(old)
 
 
 def _umask() -> int:

@@ -1,48 +1,60 @@
 """What is in a zip, where it would go, and what speaks against reading it.
 
-Only the zip's list of members is read. `archive` reads the members.
+The list of members and their headers are read, and nothing of the members.
 """
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import stat
 import struct
-import unicodedata
+import time
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from itertools import takewhile
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
 
+from automind_data.common.archive import records
+from automind_data.common.archive.inflate import METHODS, STORED
+from automind_data.common.archive.names import (
+    MANIFEST,
+    collisions,
+    is_junk,
+    matches,
+    name_rules,
+    published_places,
+)
+from automind_data.common.archive.records import Entry, Unreadable, read_end, read_entries
+from automind_data.common.archive.spans import ENCRYPTED, Span, locate, misplaced
 from automind_data.common.errors import AutomindError
 
 __all__ = [
     "BROKEN_ZIP",
     "DEFAULT_LIMITS",
     "FETCH_AGAIN",
+    "FileKey",
     "Limits",
     "Member",
     "Plan",
+    "file_key",
     "is_junk",
     "matches",
     "read_plan",
 ]
 
 FETCH_AGAIN = "get the archive again from where it was published"
-RUN_FOLDERS = {"data", ".hydra"}
-JUNK_NAMES = {".DS_Store", "Thumbs.db"}
-STORED_OR_DEFLATED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-COMPRESSIONS = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "xz"}
-ENCRYPTED = 0x1 | 0x40 | 0x2000
-END_SIGNATURE = b"PK\5\6"
-END_RECORD = struct.Struct("<4s4H2LH")
-LONGEST_COMMENT = 0xFFFF
-SHOWN = 5
+COMPRESSIONS = {1: "Shrink", 6: "Implode", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "xz"}
+SMALL = 1 << 20
+"""So many bytes may come of however few."""
+LISTED_BYTES = 1024
+"""What the list of members may take for each that is allowed."""
+SHOWN = 20
+FRESH = 2_000_000_000
 BROKEN_ZIP = (
     zipfile.BadZipFile,
     zlib.error,
@@ -58,22 +70,43 @@ BROKEN_ZIP = (
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one archive may hold."""
+    """How much one archive may hold, and how many bytes may come of one packed byte."""
 
     max_members: int = 100_000
     max_bytes: int = 200_000_000_000
+    max_ratio: int = 200
 
 
 DEFAULT_LIMITS = Limits()
 
 
-@dataclass(frozen=True)
+class FileKey(NamedTuple):
+    """Tells a file from what it was before it was changed."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
-    """One file of an archive: its place in the published layout, its name in the zip, its size."""
+    """One file of an archive.
+
+    `path` is its place in the published layout, `name` its name in the zip, `packed`
+    bytes at `data` become `size` bytes with checksum `crc32`. Where `exact` is false the
+    zip has room for 32 bits of the size only: it may be larger by multiples of 4 GB.
+    """
 
     path: str
     name: str
     size: int
+    method: int
+    crc32: int
+    data: int
+    packed: int
+    exact: bool
 
 
 @dataclass(frozen=True)
@@ -81,13 +114,17 @@ class Plan:
     """What reading an archive would give.
 
     `members` in the order of the zip; `dropped` are entries that operating
-    systems leave behind; `violations` are sentences, none for a good archive.
+    systems leave behind; `violations` are sentences, none for a good archive;
+    `warnings` are oddities that nothing follows from.
     """
 
     file: str
     members: tuple[Member, ...]
     dropped: tuple[str, ...]
     violations: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    key: FileKey | None = None
+    limits: Limits = DEFAULT_LIMITS
 
     @property
     def total(self) -> int:
@@ -98,10 +135,10 @@ class Plan:
         """Return this plan, or refuse the archive in one sentence."""
         if not self.violations:
             return self
-        listed = "; ".join(self.violations[:SHOWN])
-        more = len(self.violations) - SHOWN
-        tail = f"; and {more} more" if more > 0 else ""
-        raise AutomindError(self.file, f"is refused: {listed}{tail}", FETCH_AGAIN)
+        shown = _foremost(self.violations)
+        more = len(self.violations) - len(shown)
+        tail = f"; and {more} more, which `automind-data unpack --plan` lists" if more else ""
+        raise AutomindError(self.file, f"is refused: {'; '.join(shown)}{tail}", FETCH_AGAIN)
 
 
 def read_plan(zip_path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Plan:
@@ -112,12 +149,12 @@ def read_plan(zip_path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS)
     zip_path
         The archive; its stem is the archive's name.
     limits
-        More members or more bytes than these are a violation.
+        More members, more bytes or a higher ratio than these are a violation.
 
     Returns
     -------
     Plan
-        Nothing is read but the list of members.
+        Kept for the next call, if the file has not changed for a while.
 
     Raises
     ------
@@ -126,137 +163,165 @@ def read_plan(zip_path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS)
     """
     path = Path(zip_path)
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            entries = archive.infolist()
-            stated = _stated_members(file)
-    except (FileNotFoundError, IsADirectoryError):
-        raise AutomindError(path, "is not there", "look at the path") from None
-    except BROKEN_ZIP:
-        return Plan(str(path), (), (), ("it is cut off or is not a zip",))
-    if stated not in (len(entries) % 0x10000, 0xFFFF):
-        rule = f"it lists {len(entries)} members where it says that there are {stated}"
-        return Plan(str(path), (), (), (rule,))
+        key = file_key(path.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        key = None
+    if key is None or not path.is_file():
+        raise AutomindError(path, "is not there", "look at the path")
+    if time.time_ns() - max(key.modified, key.changed) > FRESH:
+        return _kept_plan(path, limits, key)
+    return _plan(path, limits, key)
+
+
+def file_key(status: os.stat_result) -> FileKey:
+    """Return what `stat` says that changes when a file is written."""
+    return FileKey(
+        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    )
+
+
+def _plan(path: Path, limits: Limits, key: FileKey) -> Plan:
+    with path.open("rb", buffering=0) as file:
+        try:
+            return _planned(path, file, limits, key)
+        except Unreadable as reason:
+            return Plan(str(path), (), (), (str(reason),), key=key, limits=limits)
+
+
+_kept_plan = lru_cache(maxsize=2)(_plan)
+
+
+def _planned(path: Path, file: io.FileIO, limits: Limits, key: FileKey) -> Plan:
+    end = read_end(file)
+    if end.stated > limits.max_members:
+        raise Unreadable(
+            f"it has {end.stated} members, more than the limit of {limits.max_members}"
+        )
+    length, most = end.stop - end.start, limits.max_members * LISTED_BYTES + SMALL
+    if length > most:
+        raise Unreadable(f"its list of members takes {length} bytes, more than {most}")
+    entries = list(read_entries(records.read_at(file, end.start, length)))
     if len(entries) > limits.max_members:
-        rule = f"it has {len(entries)} members, more than the limit of {limits.max_members}"
-        return Plan(str(path), (), (), (rule,))
-    violations = [
-        f"{_shown(entry)} {rule}" for entry in entries for rule in _entry_violations(entry)
-    ]
-    total = sum(entry.file_size for entry in entries)
+        raise Unreadable(
+            f"it has {len(entries)} members, more than the limit of {limits.max_members}"
+        )
+    violations = list(end.violations)
+    warnings: list[str] = []
+    if len(entries) != end.stated:
+        said = f"it lists {len(entries)} members where it says that there are {end.stated}"
+        wrapped = not end.wide and len(entries) % 0x10000 == end.stated
+        (warnings if wrapped else violations).append(said)
+    spans = locate(file, entries, end)
+    violations += [f"{_shown(s.entry.name)} {rule}" for s in spans for rule in _rules(s)]
+    overlaps, odd = misplaced(file, spans, end)
+    violations += overlaps
+    warnings += odd
+    chosen = [_member(span, limits) for span in spans]
+    total = sum(member.size for member in chosen)
     if total > limits.max_bytes:
         violations.append(f"it unpacks to {total} bytes, more than the limit of {limits.max_bytes}")
-    kept = [entry for entry in entries if not is_junk(entry.filename)]
-    dropped = tuple(entry.filename for entry in entries if is_junk(entry.filename))
-    files = [entry for entry in kept if not _is_folder(entry)]
-    places = _published_places(path.stem, [entry.filename for entry in files])
-    found = tuple(
-        Member(place, entry.filename, entry.file_size)
-        for place, entry in zip(places, files, strict=True)
-    )
-    violations += _collisions(found)
-    if not found:
+    violations += _bombs(chosen, total, key.size, limits)
+    if end.wraps or any(m.size != s.entry.size for m, s in zip(chosen, spans, strict=True)):
+        warnings.append(
+            "its sizes and places start anew at 4 GB, as in archives made on a Mac;"
+            " checksums and lengths prove every member"
+        )
+    members, dropped, clashes = _placed(path.stem, chosen)
+    violations += clashes
+    if not members:
         violations.append("it holds no file")
-    return Plan(str(path), found, dropped, tuple(violations))
+    return Plan(
+        str(path), members, dropped, tuple(violations), tuple(warnings), key=key, limits=limits
+    )
 
 
-def _stated_members(file: BinaryIO) -> int:
-    """Return the number of members in a zip's last record, modulo 2^16 (2^16 - 1 in Zip64)."""
-    end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - END_RECORD.size - LONGEST_COMMENT))
-    tail = file.read()
-    at = len(tail) - END_RECORD.size
-    if not (tail[at:].startswith(END_SIGNATURE) and tail.endswith(b"\0\0")):
-        at = tail.rindex(END_SIGNATURE)
-    return int(END_RECORD.unpack_from(tail, at)[4])
-
-
-def _entry_violations(entry: zipfile.ZipInfo) -> Iterator[str]:
-    name = entry.orig_filename
-    parts = name.rstrip("/").split("/")
-    if name.startswith("/") or name[1:2] == ":":
-        yield "has an absolute path"
-    elif ".." in parts:
-        yield "leaves its folder (..)"
-    elif not name or any(part in ("", ".") for part in parts):
-        yield "has an empty part in its path"
-    if "\\" in name:
-        yield "has a backslash in its path"
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
-        yield "has a control character in its path"
-    kind = stat.S_IFMT(entry.external_attr >> 16)
+def _rules(span: Span) -> Iterator[str]:
+    entry = span.entry
+    yield from name_rules(entry.name)
+    folder = entry.name.endswith("/")
+    kind = stat.S_IFMT(entry.mode)
     if kind == stat.S_IFLNK:
         yield "is a link"
-    elif kind not in (0, stat.S_IFREG, stat.S_IFDIR if _is_folder(entry) else 0):
+    elif kind not in (0, stat.S_IFREG, stat.S_IFDIR if folder else 0):
         yield "is no regular file"
-    if _is_folder(entry) and entry.file_size:
+    if folder and entry.size:
         yield "is a folder with content"
-    if entry.flag_bits & ENCRYPTED:
+    if entry.flags & ENCRYPTED:
         yield "is encrypted"
-    elif entry.compress_type not in STORED_OR_DEFLATED:
-        method = COMPRESSIONS.get(entry.compress_type, f"method {entry.compress_type}")
+    elif entry.method not in METHODS:
+        method = COMPRESSIONS.get(entry.method, f"method {entry.method}")
         yield f"is compressed with {method}, which is not supported"
+    elif entry.method == STORED and not _same(span.packed, entry):
+        yield f"is stored in {span.packed} bytes where it says that it has {entry.size}"
+    yield from span.broken
 
 
-def _is_folder(entry: zipfile.ZipInfo) -> bool:
-    return entry.filename.endswith("/")
+def _same(size: int, entry: Entry) -> bool:
+    """Say whether a size is the one that the list of members has, which may have wrapped."""
+    return size == entry.size if entry.wide else size % records.WRAP == entry.size
 
 
-def _collisions(found: Iterable[Member]) -> Iterator[str]:
-    """Say which members would land on one another, also where case and accents do not count."""
-    counted = Counter(member.path for member in found)
-    for path, times in counted.items():
-        if times > 1:
-            yield f"{path!r} is there {times} times"
-    spelled: dict[str, str] = {}
-    clashes: dict[tuple[str, str], None] = {}
-    for path in counted:
-        for place in (PurePosixPath(path), *PurePosixPath(path).parents):
-            key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", str(place)).casefold())
-            first = spelled.setdefault(key, str(place))
-            if first != str(place):
-                clashes[first, str(place)] = None
-    for first, second in clashes:
-        yield f"{first!r} and {second!r} are one name where case or accents do not count"
-    folders = {str(parent) for path in counted for parent in PurePosixPath(path).parents}
-    for path in counted:
-        if path in folders:
-            yield f"{path!r} is both a file and a folder"
-
-
-def _published_places(archive: str, names: list[str]) -> list[str]:
-    """Return `<archive>/<path>` of each name, without a folder wrapped around them all."""
-    folders = [PurePosixPath(name).parts[:-1] for name in names]
-    shared = tuple(
-        level[0]
-        for level in takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
+def _member(span: Span, limits: Limits) -> Member:
+    entry, size, exact = span.entry, span.entry.size, True
+    if not entry.wide and entry.method in METHODS:
+        if entry.method == STORED:
+            size = span.packed if _same(span.packed, entry) else size
+        else:
+            least = span.packed - span.packed // 1000 - 64
+            size += max(0, -(-(least - size) // records.WRAP)) * records.WRAP
+            exact = span.packed * limits.max_ratio < size + records.WRAP
+    return Member(
+        entry.name, entry.name, size, entry.method, entry.crc, span.data, span.packed, exact
     )
-    if archive in shared:
-        wrapped = shared.index(archive)
-    else:
-        wrapped = 1 if shared and shared[0] not in RUN_FOLDERS else 0
-    places = []
-    for name in names:
-        parts = PurePosixPath(name).parts[wrapped:]
-        inside = parts[1:] if len(parts) > 1 and parts[0] == archive else parts
-        places.append("/".join((archive, *inside)))
-    return places
 
 
-def matches(path: str, pattern: str) -> bool:
-    """Say whether the last part of a member's path matches, as `a/b_prior.pickle` `*_prior.pickle`.
+def _bombs(members: list[Member], total: int, packed: int, limits: Limits) -> Iterator[str]:
+    ratio = limits.max_ratio
+    for member in members:
+        if member.size > max(SMALL, ratio * member.packed):
+            yield (
+                f"{_shown(member.name)} unpacks to {member.size} bytes from {member.packed},"
+                f" more than the limit of {ratio} times as many"
+            )
+    if total > max(SMALL, ratio * packed):
+        yield (
+            f"it unpacks to {total} bytes from {packed},"
+            f" more than the limit of {ratio} times as many"
+        )
 
-    >>> matches("training/data/1_prior.pickle", "*_prior.pickle")
-    True
-    """
-    return fnmatchcase(PurePosixPath(path).name, pattern)
+
+def _placed(
+    archive: str, members: list[Member]
+) -> tuple[tuple[Member, ...], tuple[str, ...], list[str]]:
+    """Return files in their published places, names left out, and names that collide."""
+    kept = [member for member in members if not is_junk(member.name)]
+    places = published_places(archive, [member.name for member in kept])
+    own = f"{archive}/{MANIFEST}"
+    taken: dict[str, None] = dict.fromkeys(m.name for m in members if is_junk(m.name))
+    files, folders = [], []
+    for member, place in zip(kept, places, strict=True):
+        if member.name.endswith("/"):
+            folders.append(place)
+        elif place.casefold() == own.casefold():
+            taken[member.name] = None
+        else:
+            files.append(replace(member, path=place))
+    dropped = tuple(member.name for member in members if member.name in taken)
+    clashes = list(collisions((file.path for file in files), folders))
+    return tuple(files), dropped, clashes
 
 
-def is_junk(name: str) -> bool:
-    """Say whether an operating system left this file behind, as `.DS_Store`."""
-    parts = name.rstrip("/").split("/")
-    return "__MACOSX" in parts or parts[-1] in JUNK_NAMES or parts[-1].startswith("._")
+def _foremost(violations: tuple[str, ...]) -> list[str]:
+    """Choose which violations to say: the first of each rule, then others, in their order."""
+    rules: dict[str, int] = {}
+    for place, said in enumerate(violations):
+        rules.setdefault(re.sub(r"'.*'|\d+", "", said), place)
+    firsts = set(rules.values())
+    others = (place for place in range(len(violations)) if place not in firsts)
+    chosen = [*sorted(firsts), *others][:SHOWN]
+    return [violations[place] for place in sorted(chosen)]
 
 
-def _shown(entry: zipfile.ZipInfo) -> str:
-    name = repr(entry.orig_filename)
+def _shown(name: str) -> str:
+    name = repr(name)
     return name if len(name) <= 80 else f"{name[:77]}…'"

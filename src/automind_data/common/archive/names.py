@@ -1,0 +1,111 @@
+"""Names of members: what is wrong with them, where they belong, what is junk."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from itertools import takewhile
+from pathlib import PurePosixPath
+
+__all__ = ["MANIFEST", "collisions", "is_junk", "matches", "name_rules", "published_places"]
+
+MANIFEST = ".manifest.json"
+"""Written beside what was unpacked; one that an archive brings is left out."""
+
+RUN_FOLDERS = {"data", ".hydra"}
+JUNK_NAMES = {".ds_store", "thumbs.db", "desktop.ini"}
+LONGEST_PART, LONGEST_PATH = 255, 1024
+NO_TEXT = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def name_rules(name: str) -> Iterator[str]:
+    """Say which rules a member's name breaks, as ends of a sentence.
+
+    >>> list(name_rules("../a"))
+    ['leaves its folder (..)']
+    """
+    parts = name.removesuffix("/").split("/")
+    if name.startswith("/") or name[1:2] == ":":
+        yield "has an absolute path"
+    elif ".." in parts:
+        yield "leaves its folder (..)"
+    elif any(part in ("", ".") for part in parts):
+        yield "has an empty part in its path"
+    if "\\" in name:
+        yield "has a backslash in its path"
+    if any("\udc80" <= letter <= "\udcff" for letter in name):
+        yield "has a name that is not UTF-8 although it says so"
+    elif any(unicodedata.category(letter) in NO_TEXT for letter in name):
+        yield "has a control character in its path"
+    longest = max(len(part.encode("utf-8", "surrogateescape")) for part in parts)
+    if longest > LONGEST_PART:
+        yield f"has {longest} bytes in one part of its path, more than {LONGEST_PART}"
+    elif len(name.encode("utf-8", "surrogateescape")) > LONGEST_PATH:
+        yield f"has a path of more than {LONGEST_PATH} bytes"
+
+
+def published_places(archive: str, names: Sequence[str]) -> list[str]:
+    """Return `<archive>/<path>` of each name, without a folder wrapped around them all.
+
+    A name that ends in `/` is a folder; the wrapping one itself gives the archive's name.
+    """
+    folders = [PurePosixPath(name).parts[:-1] for name in names if not name.endswith("/")]
+    shared = tuple(
+        level[0]
+        for level in takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
+    )
+    if archive in shared:
+        wrapped = shared.index(archive)
+    else:
+        wrapped = 1 if shared and shared[0] not in RUN_FOLDERS else 0
+    places = []
+    for name in names:
+        parts = PurePosixPath(name).parts[wrapped:]
+        nested = len(parts) > 1 or name.endswith("/")
+        inside = parts[1:] if nested and parts[:1] == (archive,) else parts
+        places.append("/".join((archive, *inside)))
+    return places
+
+
+def collisions(files: Iterable[str], folders: Iterable[str]) -> Iterator[str]:
+    """Say which paths would land on one another, also where case and accents do not count."""
+    counted = Counter(files)
+    for path, times in counted.items():
+        if times > 1:
+            yield f"{path!r} is there {times} times"
+    spelled: dict[str, str] = {}
+    clashes: dict[tuple[str, str], None] = {}
+    above = {str(parent) for path in counted for parent in PurePosixPath(path).parents}
+    above.update(
+        str(place)
+        for path in folders
+        for place in (PurePosixPath(path), *PurePosixPath(path).parents)
+    )
+    for path in (*counted, *sorted(above - counted.keys())):
+        key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+        first = spelled.setdefault(key, path)
+        if first != path:
+            clashes[first, path] = None
+    for first, second in clashes:
+        yield f"{first!r} and {second!r} are one name where case or accents do not count"
+    for path in counted:
+        if path in above:
+            yield f"{path!r} is both a file and a folder"
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Say whether the last part of a member's path matches, as `a/b_prior.pickle` `*_prior.pickle`.
+
+    >>> matches("training/data/1_prior.pickle", "*_prior.pickle")
+    True
+    """
+    return fnmatchcase(PurePosixPath(path).name, pattern)
+
+
+def is_junk(name: str) -> bool:
+    """Say whether an operating system left this file behind, as `.DS_Store`."""
+    parts = name.rstrip("/").split("/")
+    last = parts[-1]
+    return "__MACOSX" in parts or last.casefold() in JUNK_NAMES or last.startswith("._")
