@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automind_data.common.archive import (
+    MANIFEST,
     MEMBER_KINDS,
     Limits,
     find_member,
@@ -36,7 +37,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != MANIFEST
     }
 
 
@@ -124,27 +125,6 @@ def test_regular_modes_and_folders_are_fine(tmp_path: Path) -> None:
     assert members(path) == ["a/good.csv", "a/odd.csv"]
 
 
-def test_a_folder_with_content_refuses_the_archive(tmp_path: Path) -> None:
-    path = one_entry(tmp_path / "a.zip", "a/sub/", data=b"")
-    patch_last_entry(path, 24, (9).to_bytes(4, "little"))
-    assert read_plan(path).violations == ("'a/sub/' is a folder with content",)
-
-
-def test_an_encrypted_member_refuses_the_archive(tmp_path: Path) -> None:
-    path = patch_last_entry(one_entry(tmp_path / "a.zip", "a/odd.csv"), 8, b"\x01\x00")
-    assert read_plan(path).violations == ("'a/odd.csv' is encrypted",)
-
-
-@pytest.mark.parametrize(("method", "name"), [(9, "Deflate64"), (14, "LZMA"), (77, "method 77")])
-def test_an_unsupported_compression_refuses_the_archive(
-    tmp_path: Path, method: int, name: str
-) -> None:
-    path = one_entry(tmp_path / "a.zip", "a/odd.csv")
-    patch_last_entry(path, 10, method.to_bytes(2, "little"))
-    (violation,) = read_plan(path).violations
-    assert f"compressed with {name}" in violation
-
-
 @pytest.mark.parametrize(
     ("first", "second"),
     [
@@ -198,18 +178,6 @@ def test_what_is_cut_off_or_no_zip_is_refused(tmp_path: Path, keep: int) -> None
         members(tmp_path / "a.zip")
 
 
-def test_a_list_that_lost_members_refuses_the_archive(tmp_path: Path) -> None:
-    path = write_zip(tmp_path / "a.zip", {f"a/{n}": b"1" for n in range(3)})
-
-    def make_the_first_comment_swallow_the_second_entry(data: bytes) -> bytes:
-        first = data.index(CENTRAL)
-        length = data.index(CENTRAL, first + 1) - first
-        return data[: first + 32] + length.to_bytes(2, "little") + data[first + 34 :]
-
-    patch(path, make_the_first_comment_swallow_the_second_entry)
-    assert read_plan(path).violations == ("it lists 2 members where it says that there are 3",)
-
-
 @pytest.mark.parametrize("comment", [b"", b"made by hand"])
 def test_a_comment_is_fine(tmp_path: Path, comment: bytes) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
@@ -228,14 +196,17 @@ def test_a_missing_archive_is_refused(tmp_path: Path) -> None:
         members(tmp_path / "a.zip")
 
 
-def test_one_sentence_names_the_violations_up_to_five(tmp_path: Path) -> None:
-    names = [f"../{n}.csv" for n in range(7)]
-    path = write_zip(tmp_path / "a.zip", dict.fromkeys(names, b"1"))
+def test_one_sentence_names_twenty_violations_and_every_rule(tmp_path: Path) -> None:
+    names = [f"../{n}.csv" for n in range(30)]
+    path = write_zip(tmp_path / "a.zip", dict.fromkeys((*names, "/etc/x", "a\\b"), b"1"))
     with pytest.raises(AutomindError) as caught:
         members(path)
     said = str(caught.value)
-    assert [name in said for name in names] == [True] * 5 + [False] * 2
-    assert "and 2 more" in said
+    assert [name in said for name in names] == [True] * 18 + [False] * 12
+    assert "'/etc/x' has an absolute path" in said
+    assert "has a backslash in its path" in said
+    assert "and 12 more, which `automind-data unpack --plan` lists" in said
+    assert len(read_plan(path).violations) == 32
     assert "\n" not in said
 
 
@@ -311,50 +282,6 @@ def test_a_damaged_member_is_found_while_reading(tmp_path: Path) -> None:
         pytest.raises(AutomindError, match="does not match its checksum"),
     ):
         stream.read()
-
-
-def test_a_member_shorter_than_stated_is_found(tmp_path: Path) -> None:
-    path = one_entry(tmp_path / "a.zip", "a/odd.csv", data=b"12345")
-    patch_last_entry(path, 24, (9).to_bytes(4, "little"))
-    with (
-        open_member(path, "a/odd.csv") as stream,
-        pytest.raises(AutomindError, match="ends after 5 of 9 bytes"),
-    ):
-        stream.read()
-
-
-def test_a_member_longer_than_stated_is_found(tmp_path: Path) -> None:
-    path = one_entry(tmp_path / "a.zip", "a/odd.csv", method=zipfile.ZIP_DEFLATED, data=b"1" * 5000)
-    patch_last_entry(path, 24, (9).to_bytes(4, "little"))
-    with pytest.raises(AutomindError, match="does not match its checksum"):
-        list(unpack(path, tmp_path / "out"))
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_header_of_another_name_is_found(tmp_path: Path) -> None:
-    path = one_entry(tmp_path / "a.zip", "a/odd.csv")
-
-    def change(data: bytes) -> bytes:
-        at = data.rindex(LOCAL)
-        return data[:at] + data[at:].replace(b"a/odd.csv", b"a/bad.csv", 1)
-
-    patch(path, change)
-    with pytest.raises(AutomindError, match="header is damaged"):
-        list(unpack(path, tmp_path / "out"))
-
-
-def test_a_member_before_the_start_of_the_file_is_found(tmp_path: Path) -> None:
-    path = one_entry(tmp_path / "a.zip", "a/odd.csv")
-
-    def move_the_list_forward(data: bytes) -> bytes:
-        at = data.rindex(b"PK\5\6") + 16
-        moved = int.from_bytes(data[at : at + 4], "little") + 1
-        return data[:at] + moved.to_bytes(4, "little") + data[at + 4 :]
-
-    patch(path, move_the_list_forward)
-    with pytest.raises(AutomindError, match=r"a/good\.csv cannot be opened, its header is damaged"):
-        list(unpack(path, tmp_path / "out"))
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zip"]
 
 
 def test_stopping_halfway_leaves_the_old_folder(tmp_path: Path) -> None:
@@ -473,25 +400,3 @@ def test_nothing_is_ever_written_outside_the_folder(
     else:
         written = {f"in/out/{path.removeprefix('a/')}": b"1" for path in planned}
         assert tree(top) == {"a.zip": before, **written}
-
-
-@settings(max_examples=300, deadline=None, derandomize=True)
-@given(
-    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),
-    kept=st.just(1.0) | st.floats(0, 1),
-)
-def test_damaged_bytes_give_a_refusal_or_the_whole_content(
-    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[float, int]], kept: float
-) -> None:
-    top = tmp_path_factory.mktemp("any")
-    held = {"a/x": b"hello world" * 50, "a/y/z": b"", "b": b"123"}
-    data = bytearray(write_zip(top / "a.zip", held).read_bytes())
-    for place, value in changes:
-        data[int(place * len(data))] = value
-    (top / "a.zip").write_bytes(data[: int(kept * len(data))])
-    try:
-        list(unpack(top / "a.zip", top / "out"))
-    except AutomindError:
-        assert [path.name for path in top.iterdir()] == ["a.zip"]
-    else:
-        assert sorted(tree(top / "out").values()) == sorted(held.values())

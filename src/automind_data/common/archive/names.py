@@ -35,15 +35,23 @@ def name_rules(name: str) -> Iterator[str]:
         yield "has an empty part in its path"
     if "\\" in name:
         yield "has a backslash in its path"
+    if name.isascii() and name.isprintable():
+        longest, whole = max(map(len, parts)), len(name)
+    else:
+        yield from _letter_rules(name)
+        longest = max(len(part.encode("utf-8", "surrogateescape")) for part in parts)
+        whole = len(name.encode("utf-8", "surrogateescape"))
+    if longest > LONGEST_PART:
+        yield f"has {longest} bytes in one part of its path, more than {LONGEST_PART}"
+    elif whole > LONGEST_PATH:
+        yield f"has a path of more than {LONGEST_PATH} bytes"
+
+
+def _letter_rules(name: str) -> Iterator[str]:
     if any("\udc80" <= letter <= "\udcff" for letter in name):
         yield "has a name that is not UTF-8 although it says so"
     elif any(unicodedata.category(letter) in NO_TEXT for letter in name):
         yield "has a control character in its path"
-    longest = max(len(part.encode("utf-8", "surrogateescape")) for part in parts)
-    if longest > LONGEST_PART:
-        yield f"has {longest} bytes in one part of its path, more than {LONGEST_PART}"
-    elif len(name.encode("utf-8", "surrogateescape")) > LONGEST_PATH:
-        yield f"has a path of more than {LONGEST_PATH} bytes"
 
 
 def published_places(archive: str, names: Sequence[str]) -> list[str]:
@@ -51,7 +59,10 @@ def published_places(archive: str, names: Sequence[str]) -> list[str]:
 
     A name that ends in `/` is a folder; the wrapping one itself gives the archive's name.
     """
-    folders = [PurePosixPath(name).parts[:-1] for name in names if not name.endswith("/")]
+    split = [tuple(part for part in name.split("/") if part not in ("", ".")) for name in names]
+    folders = {
+        parts[:-1] for name, parts in zip(names, split, strict=True) if not name.endswith("/")
+    }
     shared = tuple(
         level[0]
         for level in takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
@@ -61,8 +72,8 @@ def published_places(archive: str, names: Sequence[str]) -> list[str]:
     else:
         wrapped = 1 if shared and shared[0] not in RUN_FOLDERS else 0
     places = []
-    for name in names:
-        parts = PurePosixPath(name).parts[wrapped:]
+    for name, whole in zip(names, split, strict=True):
+        parts = whole[wrapped:]
         nested = len(parts) > 1 or name.endswith("/")
         inside = parts[1:] if nested and parts[:1] == (archive,) else parts
         places.append("/".join((archive, *inside)))
@@ -75,17 +86,15 @@ def collisions(files: Iterable[str], folders: Iterable[str]) -> Iterator[str]:
     for path, times in counted.items():
         if times > 1:
             yield f"{path!r} is there {times} times"
+    above: set[str] = set()
+    for path in (*(_parent(path) for path in counted), *folders):
+        while path and path not in above:
+            above.add(path)
+            path = _parent(path)
     spelled: dict[str, str] = {}
     clashes: dict[tuple[str, str], None] = {}
-    above = {str(parent) for path in counted for parent in PurePosixPath(path).parents}
-    above.update(
-        str(place)
-        for path in folders
-        for place in (PurePosixPath(path), *PurePosixPath(path).parents)
-    )
     for path in (*counted, *sorted(above - counted.keys())):
-        key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
-        first = spelled.setdefault(key, path)
+        first = spelled.setdefault(_folded(path), path)
         if first != path:
             clashes[first, path] = None
     for first, second in clashes:
@@ -93,6 +102,16 @@ def collisions(files: Iterable[str], folders: Iterable[str]) -> Iterator[str]:
     for path in counted:
         if path in above:
             yield f"{path!r} is both a file and a folder"
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _folded(path: str) -> str:
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 def matches(path: str, pattern: str) -> bool:

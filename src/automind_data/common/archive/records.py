@@ -148,7 +148,7 @@ def read_end(file: io.FileIO) -> End:
         wraps = gap // WRAP
     elif gap and stated and offset < stop and read_at(file, offset, 4) == CENTRAL:
         violations.append("its list of members does not end where its end record begins")
-        start = offset
+        start, stop = offset, min(stop, offset + length)
     elif gap > 0:
         violations.append(f"it has {gap} bytes before its start")
         shift = gap

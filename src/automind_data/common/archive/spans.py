@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from automind_data.common.archive import records
@@ -72,7 +72,7 @@ def _span(
 ) -> Span:
     if header is None:
         rule = "has no header where the list of members says"
-        return Span(entry, start, start, 0, start, (rule,))
+        return Span(entry, start, start, entry.packed, start, (rule,))
     packed = entry.packed
     if end.wraps:
         packed += max(0, (follow - header.data - packed) // records.WRAP) * records.WRAP
@@ -122,8 +122,8 @@ def _descriptor(file: io.FileIO, entry: Entry, at: int, limit: int) -> int:
     return 0
 
 
-def misplaced(file: io.FileIO, spans: Iterable[Span], end: End) -> tuple[list[str], list[str]]:
-    """Say what overlaps and what belongs to nobody.
+def misplaced(file: io.FileIO, spans: Sequence[Span], end: End) -> tuple[list[str], list[str]]:
+    """Say what overlaps and what belongs to nobody, if every member has its header.
 
     Returns
     -------
@@ -132,6 +132,8 @@ def misplaced(file: io.FileIO, spans: Iterable[Span], end: End) -> tuple[list[st
     """
     violations: list[str] = []
     odd: list[str] = []
+    if any(span.data == span.start for span in spans):
+        return violations, odd
     reach, owner = end.shift, ""
     for span in sorted(spans, key=lambda span: (span.start, span.stop)):
         if span.start < reach:
