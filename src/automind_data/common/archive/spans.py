@@ -50,7 +50,7 @@ def locate(file: io.FileIO, entries: Iterable[Entry], end: End) -> list[Span]:
         if header:
             floor = header.data + entry.packed
         found.append((entry, start, header))
-    follows = [start for _, start, _ in found[1:]] + [end.start]
+    follows = [*(start for _, start, _ in found), end.start][1:]
     return [_span(file, *each, follow, end) for each, follow in zip(found, follows, strict=True)]
 
 
