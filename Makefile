@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
+FUZZ ?= 20000
 PYTHON_HERE := $(VENV)/bin/python
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -28,6 +29,10 @@ repro: setup ## pull the release, derive what is missing or changed, say where t
 .PHONY: test
 test: setup ## run every test
 	$(PYTHON_HERE) -m pytest -n auto --dist worksteal
+
+.PHONY: fuzz
+fuzz: setup ## feed the readers with broken input for a long time (FUZZ=inputs per test)
+	FUZZ=$(FUZZ) $(PYTHON_HERE) -m pytest -n 0 tests/fuzz
 
 .PHONY: lint
 lint: setup ## check style and types
