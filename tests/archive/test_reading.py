@@ -255,8 +255,9 @@ print(peak() - before)
 
 
 @pytest.mark.parametrize("method", [DEFLATED, DEFLATED64])
-def test_memory_stays_flat_while_a_bomb_is_read(tmp_path: Path, method: int) -> None:
-    parts = [Part("a/small", TEXT, method), Part(PATH, bytes(150 << 20), method)]
+def test_memory_stays_flat_while_a_large_member_is_read(tmp_path: Path, method: int) -> None:
+    noise = random.Random(0).randbytes(60 << 20) if method == DEFLATED64 else b""
+    parts = [Part("a/small", TEXT, method), Part(PATH, noise + bytes(150 << 20), method)]
     path = write(tmp_path / "a.zip", parts)
     done = subprocess.run(
         [sys.executable, "-c", PEAK, path], capture_output=True, text=True, check=True

@@ -92,11 +92,14 @@ def _deflated64(blocks: Iterable[bytes]) -> Iterator[bytes]:
     from inflate64 import Inflater
 
     stream = Inflater()
+    feeds: dict[int, bytearray] = {}
     try:
         for block in _with_last_bytes_apart(blocks):
             if stream.eof:
                 raise Damaged("has bytes after its end")
-            if piece := stream.inflate(block):
+            feed = feeds.setdefault(len(block), bytearray(block))
+            feed[:] = block
+            if piece := stream.inflate(feed):
                 yield piece
     except ValueError:
         raise Damaged("is damaged") from None
@@ -105,7 +108,11 @@ def _deflated64(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _with_last_bytes_apart(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut into small feeds, the last one byte by byte: the inflater does not say what it left."""
+    """Cut into small feeds, the last one byte by byte.
+
+    The inflater does not say what it left over. It also never lets go of what it was fed
+    (1.0.4), so that all feeds of one length go through one buffer.
+    """
     held = b""
     for block in blocks:
         for at in range(0, len(block), FEED64):
