@@ -8,9 +8,10 @@ disk. Numbers keep every bit, keys every letter, rows and columns their order.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -19,21 +20,21 @@ import pyarrow.parquet as pq
 
 from automind_data.common.archive import MEMBER_KINDS, find_members, open_member, read_plan
 from automind_data.common.errors import AutomindError
-from automind_data.common.files import atomic_path, md5_of, write_json
+from automind_data.common.files import atomic_path
 from automind_data.common.layout import PARAMETER_NAMES, column_family
+from automind_data.tables.background import Md5
 from automind_data.tables.csv_blocks import BLOCK, Header, read_blocks, read_header
 from automind_data.tables.digests import DigestFile
-from automind_data.tables.profile import Profiler, write_profile
+from automind_data.tables.profile import Profiler, profile_text
+from automind_data.tables.row_groups import ROW_GROUP, Reader, RowGroups
+from automind_data.tables.summary import summary_of_profile
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["ROW_GROUP", "column_names", "read_table", "tabulate"]
 
-Reader = Callable[[pa.Table], None]
-
-ROW_GROUP = 4096
-"""Rows in each row group but the last: about 36 MB of the widest published table."""
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def tabulate(
@@ -43,6 +44,8 @@ def tabulate(
     *,
     profile: str | os.PathLike[str] | None = None,
     digests: str | os.PathLike[str] | None = None,
+    metrics: str | os.PathLike[str] | None = None,
+    release: str | None = None,
     block: int = BLOCK,
 ) -> Iterator[dict[str, Any]]:
     """Write a CSV table, or the summary tables inside an archive, as one Parquet file.
@@ -54,13 +57,18 @@ def tabulate(
         several are put together in the order of their names.
     out
         The Parquet file. Column types follow `layout.column_family`; an empty cell is
-        null; an unnamed first column (a pandas index) is left out.
+        null; an unnamed first column (a pandas index) is left out. Its metadata name the
+        source, its md5, the columns that the layout does not know, and the release.
     observations_list
         Also write the keys `x_o` in the table, in order of first appearance, as JSON.
     profile
         Also write the table's profile as JSON; see `tables.profile`.
     digests
         Also write key and digest of each row as Parquet; see `tables.digests`.
+    metrics
+        Also write the profile's summary as JSON; see `tables.summary`.
+    release
+        The release that the source belongs to, if known.
     block
         Bytes of text parsed at a time; the written bytes do not depend on it.
 
@@ -73,50 +81,63 @@ def tabulate(
     ------
     AutomindError
         No table, no rows, a repeated or missing column, rows of different lengths, a
-        cell of the wrong kind, some of the 28 parameters missing, or a damaged
-        archive. No output is then touched.
+        cell of the wrong kind, some of the 28 parameters missing, a damaged archive, or
+        a full disk. No output is then touched: all of them are whole before the first is
+        put in place, and the table is the last.
     """
     source = Path(source)
     archived = source.suffix.lower() == ".zip"
     tables, total = _tables(source) if archived else ([str(source)], _size(source))
-    seen: dict[str, None] = {}
+    seen: dict[str | None, None] = {}
     rows = done = 0
     header: Header | None = None
     profiler: Profiler | None = None
-    with contextlib.ExitStack() as stack:
-        part = stack.enter_context(atomic_path(out))
-        writer: _RowGroups | None = None
-        for table in tables:
-            name = f"{source}:{table}" if archived else table
-            with _open(source, table, archived) as stream:
-                found = read_header(stream, name)
-                if header is None or writer is None:
-                    _require_parameters(found, name, needed=archived)
-                    readers: list[Reader] = []
-                    if profile is not None:
-                        profiler = Profiler(found.columns)
-                        readers.append(profiler.add)
-                    if digests is not None:
-                        at = stack.enter_context(atomic_path(digests))
-                        readers.append(stack.enter_context(DigestFile(at, found.columns)).add)
-                    schema = _schema(found, source)
-                    writer = stack.enter_context(_RowGroups(part, schema, readers))
-                    header = found
-                _require_same_columns(tables[0], header.columns, name, found.columns)
-                before = done
-                for text_done, batch in read_blocks(stream, found, name, block):
-                    writer.add(batch)
-                    rows += batch.num_rows
-                    if "x_o" in batch.column_names:
-                        seen.update(dict.fromkeys(batch["x_o"].unique().to_pylist()))
-                    done = before + text_done
-                    yield {"path": table, "done": done, "total": total}
-        if not rows:
-            raise AutomindError(source, "has a header but no rows", "look at the file")
-    if profile is not None and profiler is not None:
-        write_profile(profile, profiler.profile())
-    if observations_list is not None:
-        write_json(observations_list, {"x_o": [key for key in seen if key is not None]})
+    with _refusing_a_full_disk(out), contextlib.ExitStack() as outs:
+        part = outs.enter_context(atomic_path(out))
+        digests_part = outs.enter_context(atomic_path(digests)) if digests is not None else None
+        with Md5(source) as md5, contextlib.ExitStack() as files:
+            writer: RowGroups | None = None
+            for table in tables:
+                name = f"{source}:{table}" if archived else table
+                with _open(source, table, archived) as stream:
+                    found = read_header(stream, name)
+                    if header is None or writer is None:
+                        _require_parameters(found, name, needed=archived)
+                        readers: list[Reader] = []
+                        if profile is not None or metrics is not None:
+                            profiler = Profiler(found.columns)
+                            readers.append(profiler.add)
+                        if digests_part is not None:
+                            digest_file = DigestFile(digests_part, found.columns)
+                            readers.append(files.enter_context(digest_file).add)
+                        writer = RowGroups(part, found.schema, readers, ROW_GROUP)
+                        files.enter_context(writer)
+                        header = found
+                    _require_same_columns(tables[0], header.columns, name, found.columns)
+                    before = done
+                    for text_done, batch in read_blocks(stream, found, name, block):
+                        writer.add(batch)
+                        rows += batch.height
+                        if observations_list is not None and "x_o" in batch.columns:
+                            seen.update(dict.fromkeys(batch["x_o"].unique(maintain_order=True)))
+                        done = before + text_done
+                        yield {"path": table, "done": done, "total": total}
+            if header is None or writer is None or not rows:
+                raise AutomindError(source, "has a header but no rows", "look at the file")
+            writer.describe(_origin(source, md5.hexdigest(), header, release))
+        texts: list[tuple[str | os.PathLike[str] | None, str]] = []
+        if profiler is not None:
+            said = profiler.profile()
+            texts += [
+                (profile, profile_text(said)),
+                (metrics, _json_text(summary_of_profile(said))),
+            ]
+        texts.append(
+            (observations_list, _json_text({"x_o": [key for key in seen if key is not None]}))
+        )
+        for target, text in texts:
+            if target is not None:
+                outs.enter_context(atomic_path(target)).write_text(text, encoding="utf-8")
 
 
 def read_table(path: str | os.PathLike[str], columns: list[str] | None = None) -> pd.DataFrame:
@@ -167,49 +188,8 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
         raise AutomindError(path, "is no Parquet file", again) from None
 
 
-class _RowGroups:
-    """A Parquet file written in row groups of one size, however the rows arrive.
-
-    Each of `readers` is given every row group before it is written.
-    """
-
-    def __init__(self, path: Path, schema: pa.Schema, readers: Iterable[Reader] = ()) -> None:
-        families = {name: column_family(name) for name in schema.names}
-        self._writer = pq.ParquetWriter(
-            path,
-            schema,
-            compression="zstd",
-            use_dictionary=[name for name, kind in families.items() if kind[1] == "text"],
-            write_statistics=[name for name, kind in families.items() if kind[0] != "psd"],
-        )
-        self._schema = schema
-        self._readers = tuple(readers)
-        self._waiting: list[pa.Table] = []
-        self._rows = 0
-
-    def __enter__(self) -> _RowGroups:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None and self._rows:
-                self._write(self._rows)
-        finally:
-            self._writer.close()
-
-    def add(self, batch: pa.Table) -> None:
-        self._waiting.append(batch.replace_schema_metadata(self._schema.metadata))
-        self._rows += batch.num_rows
-        while self._rows >= ROW_GROUP:
-            self._write(ROW_GROUP)
-
-    def _write(self, rows: int) -> None:
-        waiting = pa.concat_tables(self._waiting)
-        group = waiting.slice(0, rows).combine_chunks()
-        for read in self._readers:
-            read(group)
-        self._writer.write_table(group, row_group_size=rows)
-        self._waiting, self._rows = [waiting.slice(rows)], self._rows - rows
+def _json_text(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _tables(source: Path) -> tuple[list[str], int]:
@@ -233,15 +213,25 @@ def _open(source: Path, table: str, archived: bool) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _schema(header: Header, source: Path) -> pa.Schema:
+@contextlib.contextmanager
+def _refusing_a_full_disk(out: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        rule = "cannot be written, the disk is full"
+        raise AutomindError(out, rule, "make room and run it again") from None
+
+
+def _origin(source: Path, md5: str, header: Header, release: str | None) -> dict[str, str]:
     unknown = [name for name in header.columns if column_family(name)[0] == "unknown"]
-    return header.schema.with_metadata(
-        {
-            "automind.source": source.name,
-            "automind.source_md5": md5_of(source),
-            "automind.unknown_columns": json.dumps(unknown, ensure_ascii=False),
-        }
-    )
+    return {
+        "automind.source": source.name,
+        "automind.source_md5": md5,
+        "automind.unknown_columns": json.dumps(unknown, ensure_ascii=False),
+        **({"automind.release": release} if release is not None else {}),
+    }
 
 
 def _require_parameters(header: Header, table: str, needed: bool) -> None:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import OBSERVATION_TABLES
+from automind_data.tables.cells import numbers
 
 __all__ = [
     "DIGEST",
@@ -109,23 +110,23 @@ def _kind(kind: pa.DataType) -> str:
 def _words(column: pa.ChunkedArray, kind: str) -> Words:
     """Return 64 bits for each cell, in an array of its own."""
     cells = column.combine_chunks()
+    words: Words
     match kind:
         case "float64":
-            words = _numbers(cells, np.float64).view(np.uint64)
-            words[np.isnan(words.view(np.float64))] = _NAN
-        case "int64":
-            words = _numbers(cells, np.int64).view(np.uint64)
-        case "bool":
-            words = _numbers(cells.cast(pa.int64()), np.int64).view(np.uint64)
+            values, null = numbers(cells)
+            words = values.view(np.uint64).copy()
+            nan = np.isnan(values)
+            if nan.any():
+                words[nan] = _NAN
+        case "int64" | "bool":
+            values, null = numbers(cells)
+            words = values.view(np.uint64).copy()
         case _:
             words = _texts(cells)
-    if cells.null_count:
-        words[np.asarray(cells.is_null())] = _NULL
+            null = np.asarray(cells.is_null()) if cells.null_count else None
+    if null is not None:
+        words[null] = _NULL
     return words
-
-
-def _numbers(cells: pa.Array, kind: type[np.generic]) -> NDArray[np.generic]:
-    return np.array(cells.fill_null(0) if cells.null_count else cells, kind)
 
 
 def _texts(cells: pa.Array) -> Words:
