@@ -76,7 +76,9 @@ def test_odd_values_are_counted_and_left_out() -> None:
     )
     columns = profiler.profile()["columns"]
     numbers = {"nulls": 1, "nan": 1, "inf": 2, "min": 1.0, "max": 3.0, "mean": 2.0}
-    assert columns["isi_mean_mu"] == {"type": "float64", **numbers, "sd": 1.41421356, "quantiles": [1.0] * 4 + [3.0] * 3}
+    quantiles = [1.0] * 4 + [3.0] * 3
+    expected = {"type": "float64", **numbers, "sd": 1.41421356, "quantiles": quantiles}
+    assert columns["isi_mean_mu"] == expected
     assert columns["date"] == {"type": "text", "nulls": 1}
     assert columns["well"]["max"] == 2**53 + 1
     assert columns["params_analysis.early_stopped"]["mean"] == 0.8
@@ -142,9 +144,9 @@ def test_the_definition_of_a_digest_never_changes() -> None:
 
 
 def test_every_change_shows_and_only_that_row(tmp_path: Path) -> None:
-    table = summary_table(20, batch_seed=11, n_pcs=3)
+    table = summary_table(20, batch_seed=11, n_pcs=3).iloc[:, :60]
     before = read_digests(tabulated(tmp_path / "one", table)[2])
-    for name in (*table.columns[:60], table.columns[-1]):
+    for name in table.columns:
         changed = table.copy()
         value = changed.loc[7, name]
         match changed[name].dtype.kind:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import re
 from collections import Counter
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,7 +46,8 @@ PLAIN_TYPES = {
     "bool": pl.String(),
     "text": pl.String(),
 }
-NOT_PLAIN = (b'"', b" ", b"\t", b"\r", b"\0")
+NOT_BLANK = re.compile(rb"[^\r\n]")
+NOT_PLAIN = (b'"', b" ", b"\t", b"\0")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -149,7 +152,7 @@ def read_blocks(
             done += len(text)
             if not _ends_as(text, header.line_end):
                 raise explain_line_end(text, header.names, header.line_end, file, line)
-            if text.strip(b"\r\n"):
+            if NOT_BLANK.search(text):
                 rows = _parse_plain(text, header)
                 if rows is None:
                     try:
@@ -164,22 +167,13 @@ def read_blocks(
 
 
 def _cut_at_lines(stream: BinaryIO, file: str, block: int) -> Iterator[bytes]:
-    rest = b""
     line = 2
-    while chunk := stream.read(block):
-        cut = chunk.rfind(b"\n") + 1
-        if cut:
-            text = rest + chunk[:cut]
-            _require_short_lines(text, file, line)
-            line += text.count(b"\n")
-            yield text
-            rest = chunk[cut:]
-        else:
-            rest += chunk
-        if len(rest) > LONGEST_LINE:
-            raise _too_long(file, line)
-    if rest:
-        yield rest
+    while text := stream.read(block):
+        if not text.endswith(b"\n"):
+            text += stream.readline(LONGEST_LINE + 1)
+        _require_short_lines(text, file, line)
+        yield text
+        line += text.count(b"\n")
 
 
 def _require_short_lines(text: bytes, file: str, line: int) -> None:
@@ -188,12 +182,9 @@ def _require_short_lines(text: bytes, file: str, line: int) -> None:
     while begin + LONGEST_LINE < len(text):
         end = text.rfind(b"\n", begin, begin + LONGEST_LINE + 1) + 1
         if not end:
-            raise _too_long(file, line + text.count(b"\n", 0, begin))
+            number = line + text.count(b"\n", 0, begin)
+            raise AutomindError(file, f"line {number} has more than {LONGEST_LINE} bytes", LOOK)
         begin = end
-
-
-def _too_long(file: str, line: int) -> AutomindError:
-    return AutomindError(file, f"line {line} has more than {LONGEST_LINE} bytes", LOOK)
 
 
 def _ends_as(text: bytes, line_end: bytes) -> bool:
@@ -215,8 +206,8 @@ def _one_ahead(items: Iterator[bytes]) -> Generator[bytes, None, None]:
 def _parse_plain(text: bytes, header: Header) -> pl.DataFrame | None:
     """Parse text without quotes and blanks; None where that cannot be done, for any reason.
 
-    polars fills up a line that has too few cells, and takes an empty line for such a
-    one: the lines that seem to have nothing in the last column are counted.
+    polars refuses a line with too many cells, but fills up one with too few and takes
+    an empty line for such a one: so the commas are counted.
     """
     names = header.names
     if header.line_end == b"\r\n":
@@ -233,17 +224,18 @@ def _parse_plain(text: bytes, header: Header) -> pl.DataFrame | None:
         )
     except pl.exceptions.PolarsError:
         return None
-    empty = rows.to_series(-1).is_null()
-    if empty.any():
-        lines = text.split(b"\n")
-        if rows.height != len(lines) - (not lines[-1]):
-            return None
-        if any(lines[row].count(b",") != len(names) - 1 for row in empty.arg_true()):
-            return None
-    flags = [name for name, kind in header.kinds.items() if kind == "bool"]
-    if not all(rows[name].drop_nulls().is_in(["True", "False"]).all() for name in flags):
+    commas = np.count_nonzero(np.frombuffer(text, np.uint8) == ord(","))
+    if commas != rows.height * (len(names) - 1):
         return None
-    return rows.select(header.columns).with_columns(pl.col(name) == "True" for name in flags)
+    for place, name in enumerate(names):
+        if kinds[name] == "bool":
+            flags = rows.to_series(place)
+            if not flags.drop_nulls().is_in(["True", "False"]).all():
+                return None
+            rows.replace_column(place, flags == "True")
+    if header.indexed:
+        rows.drop_in_place("")
+    return rows
 
 
 def _parse_any(text: bytes, header: Header) -> pl.DataFrame:
