@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,25 @@ from numpy.typing import NDArray
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import atomic_path, write_json
+from automind_data.dgm.maximum import STARTS
+from automind_data.dgm.rejection import Draws, Leak, no_rows
 
 if TYPE_CHECKING:
     import pyarrow
 
-    from automind_data.dgm.model import DGM, Draws
+    from automind_data.dgm.model import DGM
 
-__all__ = ["ObservationRecord", "sample_observations", "skip_observations", "write_samples"]
+__all__ = [
+    "POINTS",
+    "ObservationRecord",
+    "Sampled",
+    "sample_observations",
+    "skip_observations",
+    "write_samples",
+]
+
+POINTS = ("map", "mean")
+"""Rows that may stand before the samples of an observation, in the published order."""
 
 ESTIMATOR = "NPE"
 """The name that the release gives to its inference method in `inference.type`."""
@@ -39,7 +51,7 @@ class ObservationRecord:
         Why it was skipped.
     draws, accepted, acceptance, acceptance_se
         Draws made, how many fell inside the prior box, their share and its standard
-        error; None for a skipped observation.
+        error; None for an observation that was skipped before a draw.
     """
 
     x_o: str
@@ -49,6 +61,10 @@ class ObservationRecord:
     accepted: int | None = None
     acceptance: float | None = None
     acceptance_se: float | None = None
+
+
+Sampled = tuple[ObservationRecord, "pyarrow.Table | None"]
+"""What became of an observation, and its rows if there are any."""
 
 
 def sample_observations(
@@ -62,7 +78,8 @@ def sample_observations(
     acceptance_draws: int = 1,
     max_draws: int = 10_000_000,
     threads: int | None = None,
-) -> Iterator[tuple[ObservationRecord, pyarrow.Table | None]]:
+    points: Sequence[str] = (),
+) -> Generator[dict[str, Any], None, list[Sampled]]:
     """Sample the posterior of each observation in turn.
 
     Parameters
@@ -80,30 +97,29 @@ def sample_observations(
         Least and most draws per observation.
     threads
         Speed only.
+    points
+        Any of `POINTS`: a row for the densest point inside the prior box, one for the
+        mean of the observation's other rows.
 
     Yields
     ------
-    (ObservationRecord, pyarrow.Table or None)
+    dict
+        `path` (the key), `done` and `total`, accepted draws of all observations.
+
+    Returns
+    -------
+    list of (ObservationRecord, pyarrow.Table or None)
         One pair for each key; no table for a skipped observation.
     """
-    for key in keys:
-        if key not in rows:
-            yield ObservationRecord(key, "skipped", "the observation table has no such row"), None
-            continue
-        x = dgm.conditioning(rows[key])
-        unusable = [
-            column
-            for column, value in zip(dgm.recipe.columns, x, strict=True)
-            if not math.isfinite(value)
-        ]
-        if unusable:
-            some = ", ".join(unusable[:3]) + (", …" if len(unusable) > 3 else "")
-            reason = f"{len(unusable)} of {len(x)} features are missing or out of bounds: {some}"
-            yield ObservationRecord(key, "skipped", reason), None
-            continue
-        try:
-            draws = dgm.draw(
-                x,
+    sampled: list[Sampled] = []
+    each, total = n * oversample, n * oversample * len(keys)
+    for number, key in enumerate(keys):
+        reason = _unusable(dgm, rows.get(key))
+        if reason is not None:
+            sampled.append((ObservationRecord(key, "skipped", reason), None))
+        else:
+            drawing = dgm.drawing(
+                dgm.conditioning(rows[key]),
                 n,
                 seed,
                 stream=key,
@@ -112,34 +128,93 @@ def sample_observations(
                 at_most=max_draws,
                 threads=threads,
             )
-        except AutomindError as error:
-            yield ObservationRecord(key, "skipped", error.rule), None
-            continue
-        record = ObservationRecord(
-            key,
-            "sampled",
-            None,
-            draws.drawn,
-            draws.accepted,
-            draws.acceptance,
-            draws.acceptance_se,
-        )
-        yield record, _table(dgm, key, draws, seed, oversample)
+            try:
+                draws = yield from _counted(drawing, number * each, total)
+            except Leak as leak:
+                counts = (leak.drawn, leak.accepted, leak.accepted / leak.drawn)
+                sampled.append((ObservationRecord(key, "skipped", leak.rule, *counts), None))
+            except AutomindError as error:
+                sampled.append((ObservationRecord(key, "skipped", error.rule), None))
+            else:
+                counts = (draws.drawn, draws.accepted, draws.acceptance)
+                record = ObservationRecord(key, "sampled", None, *counts, draws.acceptance_se)
+                table = _table(dgm, key, draws, seed, _kind(oversample))
+                special = [
+                    _point(dgm, key, rows[key], draws, seed, point)
+                    for point in POINTS
+                    if point in points
+                ]
+                sampled.append((record, _stacked([*special, table])))
+        yield {"path": key, "done": (number + 1) * each, "total": total}
+    return sampled
 
 
-def skip_observations(
-    keys: Sequence[str], reason: str
-) -> Iterator[tuple[ObservationRecord, pyarrow.Table | None]]:
+def _unusable(dgm: DGM, row: Mapping[str, Any] | None) -> str | None:
+    if row is None:
+        return "the observation table has no such row"
+    x = dgm.conditioning(row)
+    unusable = [
+        column
+        for column, value in zip(dgm.recipe.columns, x, strict=True)
+        if not math.isfinite(value)
+    ]
+    if not unusable:
+        return None
+    some = ", ".join(unusable[:3]) + (", …" if len(unusable) > 3 else "")
+    return f"{len(unusable)} of {len(x)} features are missing or out of bounds: {some}"
+
+
+def _counted(
+    drawing: Generator[dict[str, Any], None, Draws], before: int, total: int
+) -> Generator[dict[str, Any], None, Draws]:
+    while True:
+        try:
+            event = next(drawing)
+        except StopIteration as end:
+            draws: Draws = end.value
+            return draws
+        yield {"path": event["path"], "done": before + event["done"], "total": total}
+
+
+def _point(
+    dgm: DGM, key: str, row: Mapping[str, Any], draws: Draws, seed: int, point: str
+) -> pyarrow.Table:
+    """Make the row of one of `POINTS`; it is no draw, so its index is -1."""
+    x = dgm.conditioning(row)
+    if point == "map":
+        best = np.lexsort((draws.draw, -draws.log_prob))[:STARTS]
+        u = dgm.maximum(x, draws.u[best])
+    else:
+        u = draws.u.mean(axis=0, dtype=np.float64).astype(np.float32)
+    alone = Draws(
+        u[None],
+        dgm.log_prob_unit(u[None], x).astype(np.float32),
+        np.array([-1], np.int64),
+        draws.drawn,
+        draws.accepted,
+    )
+    return _table(dgm, key, alone, seed, f"{ESTIMATOR}_{point}")
+
+
+def _kind(oversample: int) -> str:
+    return f"{ESTIMATOR}_samples" + (f"_prune_{oversample}" if oversample > 1 else "")
+
+
+def _stacked(tables: Sequence[pyarrow.Table]) -> pyarrow.Table:
+    import pyarrow
+
+    return pyarrow.concat_tables(tables)
+
+
+def skip_observations(keys: Sequence[str], reason: str) -> list[Sampled]:
     """Give the record of each observation that is not sampled at all, for one `reason`."""
-    for key in keys:
-        yield ObservationRecord(key, "skipped", reason), None
+    return [(ObservationRecord(key, "skipped", reason), None) for key in keys]
 
 
-def _table(dgm: DGM, key: str, draws: Draws, seed: int, oversample: int) -> pyarrow.Table:
+def _table(dgm: DGM, key: str, draws: Draws, seed: int, kind: str) -> pyarrow.Table:
     import pyarrow
 
     n = len(draws.draw)
-    kind = f"{ESTIMATOR}_samples" + (f"_prune_{oversample}" if oversample > 1 else "")
     theta = dgm.to_physical(draws.u)
     normalised = draws.log_prob.astype(np.float64) - math.log(draws.acceptance)
     numbers: dict[str, NDArray[Any]] = {
@@ -158,9 +233,7 @@ def _table(dgm: DGM, key: str, draws: Draws, seed: int, oversample: int) -> pyar
 
 
 def _no_rows(dgm: DGM) -> pyarrow.Table:
-    from automind_data.dgm.model import Draws, no_rows
-
-    return _table(dgm, "", Draws(*no_rows(len(dgm.names)), 1, 1), 0, 1)
+    return _table(dgm, "", Draws(*no_rows(len(dgm.names)), 1, 1), 0, _kind(1))
 
 
 def _column(values: NDArray[Any]) -> pyarrow.Array:
@@ -176,7 +249,7 @@ def _column(values: NDArray[Any]) -> pyarrow.Array:
 def write_samples(
     out: str | Path,
     record: str | Path | None,
-    sampled: Sequence[tuple[ObservationRecord, pyarrow.Table | None]],
+    sampled: Sequence[Sampled],
     about: Mapping[str, Any],
     dgm: DGM,
 ) -> None:

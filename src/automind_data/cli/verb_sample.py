@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ __all__ = ["command"]
     "--oversample", default=1, show_default=True, type=click.IntRange(1), metavar="K",
     help="With K > 1: keep the densest n of n*K draws. Not posterior draws.",
 )  # fmt: skip
+@click.option("--map", "with_map", is_flag=True, help="A row for the densest point as well.")
+@click.option("--mean", "with_mean", is_flag=True, help="A row for the mean of the rows as well.")
 @click.option("--threads", type=click.IntRange(1), help="Default: all cores. Same numbers.")
 @click.option("--dataset", type=click.Choice(list(DATASETS)), help="A data set of the release.")
 @click.option("--params", type=click.Path(), help="Take sampling from this params.yaml.")
@@ -41,6 +44,8 @@ def command(
     n_samples: int,
     seed: int,
     oversample: int,
+    with_map: bool,
+    with_mean: bool,
     threads: int | None,
     dataset: str | None,
     params: str | None,
@@ -69,14 +74,20 @@ def command(
             str(gate), rule, "see derived/validation/findings.jsonl and mend the input"
         )
 
-    # Same bytes on every x86-64 processor with AVX2, newer ones included.
-    os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
-    os.environ.setdefault("MKL_CBWR", "AVX2")
-    from tqdm import tqdm
+    if with_map:
+        # The search for the maximum is the one thing here that torch does.
+        os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
+        os.environ.setdefault("MKL_CBWR", "AVX2")
 
     from automind_data.common.observations import read_observations
+    from automind_data.common.progress import draw
     from automind_data.dgm.model import load
-    from automind_data.sampling import sample_observations, skip_observations, write_samples
+    from automind_data.sampling import (
+        Sampled,
+        sample_observations,
+        skip_observations,
+        write_samples,
+    )
 
     folder = Path(dgm) if (Path(dgm) / "dgm.json").is_file() else Path("derived/dgms") / dgm
     estimator = load(folder)
@@ -95,15 +106,14 @@ def command(
                 raise AutomindError(
                     observations, f"has no observation {key}", f"use one of {', '.join(rows)}"
                 )
-    sampled = []
+    sampled: list[Sampled] = []
     if closed:
         reason = f"the gate of the data set is closed by {', '.join(closed)}"
-        sampled = list(skip_observations(list(wanted), reason))
+        sampled = skip_observations(list(wanted), reason)
         wanted = []
-    with tqdm(
-        total=len(wanted) * n_samples, unit="sample", delay=2, disable=None, leave=False
-    ) as bar:
-        for each in sample_observations(
+
+    def work() -> Iterator[dict[str, Any]]:
+        made = yield from sample_observations(
             estimator,
             rows,
             list(wanted),
@@ -113,9 +123,11 @@ def command(
             acceptance_draws=acceptance_draws,
             max_draws=max_draws,
             threads=threads,
-        ):
-            sampled.append(each)
-            bar.update(n_samples)
+            points=[name for name, asked in (("map", with_map), ("mean", with_mean)) if asked],
+        )
+        sampled.extend(made)
+
+    draw(work(), "sampling", "sample")
     about = {
         "dataset": dataset,
         "dgm": folder.name,

@@ -14,17 +14,25 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
+from typing import Any, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from automind_data.dgm.flow import ConditionedFlow
-
-__all__ = ["BLOCK", "Block", "blocks", "default_threads", "one_torch_thread"]
+__all__ = ["BLOCK", "Block", "Flow", "blocks", "default_threads", "one_torch_thread"]
 
 BLOCK = 1000
 """Draws in a block. A part of the definition of the random numbers: never change it."""
+
+
+class Flow(Protocol):
+    """The density q(u | x) for one x, on numpy arrays."""
+
+    def log_prob(self, u: NDArray[Any]) -> NDArray[Any]:
+        """Return the log-density of each row of `u` (n, d), without regard to the box."""
+
+    def transport(self, noise: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Turn standard normal rows into draws of u; return them with their log-densities."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +40,9 @@ class Block:
     """One block of draws: `u` (BLOCK, d), `log_prob` (BLOCK,), `inside` the unit cube (BLOCK,)."""
 
     index: int
-    u: Tensor
-    log_prob: Tensor
-    inside: Tensor
+    u: NDArray[np.float32]
+    log_prob: NDArray[np.float32]
+    inside: NDArray[np.bool_]
 
 
 def default_threads() -> int:
@@ -51,6 +59,8 @@ def default_threads() -> int:
 @contextlib.contextmanager
 def one_torch_thread() -> Iterator[None]:
     """Let each torch operation inside run on one thread; put the setting back after."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -59,7 +69,7 @@ def one_torch_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def normal_block(seed: int, stream: str, index: int, width: int) -> Tensor:
+def normal_block(seed: int, stream: str, index: int, width: int) -> NDArray[np.float32]:
     """Return the standard normal numbers of one block, float32 (BLOCK, width).
 
     >>> one = normal_block(1, "161001_0", 0, 28)
@@ -69,12 +79,10 @@ def normal_block(seed: int, stream: str, index: int, width: int) -> Tensor:
     digest = hashlib.sha256(f"{seed}\n{stream}".encode()).digest()
     key = int.from_bytes(digest[:16], "little")
     generator = np.random.Generator(np.random.Philox(key=key, counter=index << 128))
-    return torch.from_numpy(generator.standard_normal((BLOCK, width), dtype=np.float32))
+    return generator.standard_normal((BLOCK, width), dtype=np.float32)
 
 
-def blocks(
-    flow: ConditionedFlow, width: int, seed: int, stream: str, threads: int = 1
-) -> Generator[Block]:
+def blocks(flow: Flow, width: int, seed: int, stream: str, threads: int = 1) -> Generator[Block]:
     """Yield the blocks of one stream in order, without end.
 
     Parameters
@@ -86,15 +94,15 @@ def blocks(
     seed, stream
         What the random numbers are keyed by; the stream names the observation.
     threads
-        How many blocks are computed side by side. Torch must run on one thread per
-        operation (`one_torch_thread`), or bytes differ between machines.
+        How many blocks are computed side by side. A flow in torch must run on one thread
+        per operation (`one_torch_thread`), or bytes differ between machines.
     """
 
     def compute(index: int) -> Block:
-        with torch.inference_mode():
-            u, log_prob = flow.transport(normal_block(seed, stream, index, width))
-            inside = ((u >= 0) & (u <= 1)).all(dim=-1) & torch.isfinite(log_prob)
-            return Block(index, u, log_prob, inside)
+        u, log_prob = flow.transport(normal_block(seed, stream, index, width))
+        u, log_prob = u.astype(np.float32, copy=False), log_prob.astype(np.float32, copy=False)
+        inside = ((u >= 0) & (u <= 1)).all(axis=-1) & np.isfinite(log_prob)
+        return Block(index, u, log_prob, inside)
 
     if threads <= 1:
         yield from map(compute, count())

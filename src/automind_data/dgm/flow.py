@@ -1,9 +1,10 @@
-"""A neural spline flow for one conditioning vector, in plain torch.
+"""A flow for one conditioning vector, in plain torch: the reference, and the float64 arithmetic.
 
-The layers are those of nflows (Durkan et al. 2019, Neural Spline Flows). All
-that depends on the conditioning vector alone is computed once: the embedding,
-its share of each first layer, the gates of the residual blocks. LU layers are
-inverted once. So a draw costs little more than its matrix products.
+The layers are those of nflows: neural spline flows (Durkan et al. 2019) and
+masked autoregressive flows (Papamakarios et al. 2017). All that depends on the
+conditioning vector alone is computed once: the embedding, its share of each
+first layer, the gates of the residual blocks. LU layers are inverted once.
+Draws are made by `dgm.compiled`, which gives the same numbers faster.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["ConditionedFlow", "embed"]
+__all__ = ["ConditionedFlow", "PlainFlow", "embed"]
 
 Tensors = Mapping[str, Tensor]
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh}
 
 
 class _Layer(Protocol):
@@ -51,13 +54,27 @@ class _Affine:
         prefix = spec["tensors"]
         self.shift = tensors[f"{prefix}._shift"]
         self.scale = tensors[f"{prefix}._scale"]
-        self.logdet = self.scale.abs().log().sum()
+
+    def _logdet(self, values: Tensor) -> Tensor:
+        return self.scale.abs().log().expand(values.shape[-1]).sum()
 
     def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        return values * self.scale + self.shift, self.logdet
+        return values * self.scale + self.shift, self._logdet(values)
 
     def inverse(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        return (values - self.shift) / self.scale, -self.logdet
+        return (values - self.shift) / self.scale, -self._logdet(values)
+
+
+class _Permutation:
+    def __init__(self, spec: dict[str, Any], tensors: Tensors) -> None:
+        self.order = tensors[f"{spec['tensors']}._permutation"]
+        self.back = torch.argsort(self.order)
+
+    def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        return values[:, self.order], values.new_zeros(())
+
+    def inverse(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        return values[:, self.back], values.new_zeros(())
 
 
 class _LU:
@@ -96,9 +113,7 @@ class _SplineCoupling:
         self.min_width = float(spec["min_bin_width"])
         self.min_height = float(spec["min_bin_height"])
         self.min_slope = float(spec["min_derivative"])
-        activations: dict[str, Callable[[Tensor], Tensor]]
-        activations = {"relu": torch.relu, "tanh": torch.tanh}
-        self.activate = activations[spec["activation"]]
+        self.activate = ACTIVATIONS[spec["activation"]]
         net = f"{prefix}.transform_net"
         weight = tensors[f"{net}.initial_layer.weight"]
         split = len(self.kept)
@@ -207,6 +222,47 @@ class _SplineCoupling:
         return self._apply(values, inverse=True)
 
 
+class _Autoregressive:
+    def __init__(self, spec: dict[str, Any], tensors: Tensors, context: Tensor) -> None:
+        net = f"{spec['tensors']}.autoregressive_net"
+        self.activate = ACTIVATIONS[spec["activation"]]
+        self.epsilon = float(spec["eps"])
+        names = [
+            "initial_layer",
+            *(f"blocks.{index}.linear" for index in range(spec["blocks"])),
+            "final_layer",
+        ]
+        self.layers = [
+            (
+                tensors[f"{net}.{name}.weight"] * tensors[f"{net}.{name}.mask"],
+                tensors[f"{net}.{name}.bias"],
+            )
+            for name in names
+        ]
+        weight, bias = (tensors[f"{net}.context_layer.{part}"] for part in ("weight", "bias"))
+        first, first_bias = self.layers[0]
+        added = self.activate(functional.linear(context, weight, bias))
+        self.layers[0] = (first, first_bias + added)
+
+    def _scale_and_shift(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = values
+        for layer in self.layers[:-1]:
+            hidden = self.activate(functional.linear(hidden, *layer))
+        raw = functional.linear(hidden, *self.layers[-1]).view(*values.shape, 2)
+        return functional.softplus(raw[..., 0]) + self.epsilon, raw[..., 1]
+
+    def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        scale, shift = self._scale_and_shift(values)
+        return values * scale + shift, scale.log().sum(dim=-1)
+
+    def inverse(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        out = torch.zeros_like(values)
+        for _ in range(values.shape[-1]):
+            scale, shift = self._scale_and_shift(out)
+            out = (values - shift) / scale
+        return out, -scale.log().sum(dim=-1)
+
+
 class ConditionedFlow:
     """The density q(u | x) for one x.
 
@@ -242,10 +298,34 @@ class ConditionedFlow:
         return u, total
 
 
+class PlainFlow:
+    """A `ConditionedFlow` on numpy arrays, as `CompiledFlow` is."""
+
+    def __init__(self, flow: ConditionedFlow, dtype: torch.dtype) -> None:
+        self.flow = flow
+        self.dtype = dtype
+
+    def log_prob(self, u: NDArray[Any]) -> NDArray[Any]:
+        """Return the log-density of each row of `u` (n, d), without regard to the box."""
+        with torch.inference_mode():
+            result: NDArray[Any] = self.flow.log_prob(torch.tensor(u, dtype=self.dtype)).numpy()
+            return result
+
+    def transport(self, noise: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Turn standard normal rows into draws of u; return them with their log-densities."""
+        with torch.inference_mode():
+            u, log_prob = self.flow.transport(torch.tensor(noise, dtype=self.dtype))
+            return u.numpy(), log_prob.numpy()
+
+
 def _layer(spec: dict[str, Any], tensors: Tensors, context: Tensor) -> _Layer:
     match spec["kind"]:
         case "affine":
             return _Affine(spec, tensors)
+        case "permutation":
+            return _Permutation(spec, tensors)
+        case "affine autoregressive":
+            return _Autoregressive(spec, tensors, context)
         case "lu":
             return _LU(spec, tensors)
         case "rational-quadratic coupling":

@@ -3,63 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from automind_data.common.errors import AutomindError
 from automind_data.dgm.conditioning import Recipe
-from automind_data.dgm.draws import blocks, default_threads, one_torch_thread
-from automind_data.dgm.flow import ConditionedFlow
+from automind_data.dgm.draws import Flow, default_threads, one_torch_thread
+from automind_data.dgm.rejection import Draws, accept
 from automind_data.dgm.store import read_dgm
 
-__all__ = ["DGM", "Draws", "load", "no_rows", "open_dgm"]
+if TYPE_CHECKING:
+    from sbi.inference.posteriors import DirectPosterior
 
-Rows = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]
-"""u, log_prob and draw index of some draws."""
+    from automind_data.dgm.flow import ConditionedFlow
 
-
-@dataclass(frozen=True)
-class Draws:
-    """Accepted draws for one observation, in the order of `rank`.
-
-    Attributes
-    ----------
-    u
-        Unit-cube parameters, float32 (n, 28).
-    log_prob
-        Flow log-density of each row with respect to unit-cube coordinates, in nat,
-        not corrected for leakage, float32 (n,).
-    draw
-        Index of each row among all draws of its stream, int64 (n,).
-    drawn, accepted
-        How many draws were made and how many fell inside the prior box.
-    """
-
-    u: NDArray[np.float32]
-    log_prob: NDArray[np.float32]
-    draw: NDArray[np.int64]
-    drawn: int
-    accepted: int
-
-    @property
-    def acceptance(self) -> float:
-        """Share of draws inside the prior box; one minus the leakage."""
-        return self.accepted / self.drawn
-
-    @property
-    def acceptance_se(self) -> float:
-        """Binomial standard error of `acceptance`."""
-        share = self.acceptance
-        return math.sqrt(share * (1 - share) / self.drawn)
+__all__ = ["DGM", "Draws", "load", "open_dgm"]
 
 
 class DGM:
@@ -76,26 +40,29 @@ class DGM:
     tensors
         The content of its `dgm.safetensors`.
     dtype
-        Type of all flow arithmetic. float32 is what the model was trained in.
+        Type of all flow arithmetic: float32, in which the model was trained, or float64.
+    plain
+        Compute in plain torch rather than by compiled kernels. float64 always does.
     """
 
     def __init__(
         self,
         description: dict[str, Any],
-        tensors: Mapping[str, torch.Tensor],
-        dtype: torch.dtype = torch.float32,
+        tensors: Mapping[str, NDArray[Any]],
+        dtype: Any = np.float32,
+        plain: bool = False,
     ) -> None:
         self.description = description
-        self.dtype = dtype
-        self.tensors = {
-            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-            for name, tensor in tensors.items()
-        }
+        self.dtype = np.dtype(str(dtype).removeprefix("torch.") if _is_torch(dtype) else dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"flow arithmetic in {self.dtype}")
+        self.plain = plain or self.dtype == np.float64
+        self.tensors = dict(tensors)
         parameters = description["parameters"]
         self.names: tuple[str, ...] = tuple(part["name"] for part in parameters)
         self.low = np.array([part["low"] for part in parameters], dtype=np.float32)
         self.high = np.array([part["high"] for part in parameters], dtype=np.float32)
-        self._flows: dict[bytes, ConditionedFlow] = {}
+        self._flows: dict[bytes, Flow] = {}
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -143,12 +110,11 @@ class DGM:
             log q(u | x) in nat with respect to unit-cube coordinates, without the
             leakage correction; -inf outside the closed unit cube.
         """
-        values = torch.as_tensor(np.array(u, ndmin=2), dtype=self.dtype)
-        with torch.inference_mode():
+        values = np.array(u, self.dtype, ndmin=2)
+        with self._arithmetic():
             log_prob = self._flow(x).log_prob(values)
-            inside = ((values >= 0) & (values <= 1)).all(dim=-1)
-            result: NDArray[Any] = torch.where(inside, log_prob, -torch.inf).numpy()
-            return result
+        inside = ((values >= 0) & (values <= 1)).all(axis=-1)
+        return np.where(inside, log_prob, -np.inf).astype(self.dtype)
 
     def log_prob(self, theta: ArrayLike, x: ArrayLike) -> NDArray[Any]:
         """Evaluate the unnormalised log-density of physical parameters, (n, 28) → (n,).
@@ -191,38 +157,84 @@ class DGM:
         Raises
         ------
         AutomindError
-            `x` is not finite, or `at_most` draws did not yield enough.
+            `x` is not finite, or `at_most` draws did not or cannot yield enough.
         """
-        flow = self._flow(x)
-        wanted = n * oversample
-        stream = self._stream(x) if stream is None else stream
-        parts: list[Rows] = [no_rows(len(self.names))]
-        drawn = accepted = 0
-        with (
-            one_torch_thread(),
-            closing(
-                blocks(flow, len(self.names), seed, stream, threads or default_threads())
-            ) as made,
-        ):
-            for block in made:
-                size = len(block.inside)
-                drawn += size
-                kept = block.inside.numpy().nonzero()[0]
-                taken = kept[: max(wanted - accepted, 0)]
-                accepted += len(kept)
-                if len(taken):
-                    index = block.index * size + taken
-                    parts.append((block.u.numpy()[taken], block.log_prob.numpy()[taken], index))
-                if oversample > 1:
-                    parts = [_densest(_joined(parts), n)]
-                if accepted >= wanted and drawn >= at_least:
-                    return Draws(*_joined(parts), drawn, accepted)
-                if drawn >= at_most:
-                    break
-        rule = f"only {accepted} of {drawn} draws fell inside the prior box, {wanted} are needed"
-        raise AutomindError(
-            f"observation {stream}", rule, "ask for fewer samples or raise sampling.max_draws"
+        drawing = self.drawing(
+            x,
+            n,
+            seed,
+            stream=stream,
+            oversample=oversample,
+            at_least=at_least,
+            at_most=at_most,
+            threads=threads,
         )
+        while True:
+            try:
+                next(drawing)
+            except StopIteration as end:
+                draws: Draws = end.value
+                return draws
+
+    def drawing(
+        self,
+        x: ArrayLike,
+        n: int,
+        seed: int,
+        *,
+        stream: str | None = None,
+        oversample: int = 1,
+        at_least: int = 1,
+        at_most: int = 10_000_000,
+        threads: int | None = None,
+    ) -> Generator[dict[str, Any], None, Draws]:
+        """Do the same as `draw`, and yield after each block how many draws are accepted."""
+        stream = self._stream(x) if stream is None else stream
+        with self._arithmetic():
+            return (
+                yield from accept(
+                    self._flow(x),
+                    len(self.names),
+                    n,
+                    seed,
+                    stream,
+                    oversample=oversample,
+                    at_least=at_least,
+                    at_most=at_most,
+                    threads=threads or default_threads(),
+                )
+            )
+
+    def maximum(self, x: ArrayLike, starts: ArrayLike) -> NDArray[np.float32]:
+        """Find the densest point of the unit cube (MAP), climbing from each of `starts`.
+
+        Parameters
+        ----------
+        x
+            One conditioning vector, (d,) or (1, d).
+        starts
+            Points inside the cube, (m, 28), such as the densest draws.
+
+        Returns
+        -------
+        float32 array (28,)
+            See `dgm.maximum` for the method. The arithmetic is float64 in plain torch.
+        """
+        from automind_data.dgm.maximum import maximise
+
+        with one_torch_thread():
+            u, _ = maximise(self._reference(self._vector(x), np.float64), np.array(starts, ndmin=2))
+        return u.astype(np.float32)
+
+    def to_sbi(self) -> DirectPosterior:
+        """Make a posterior of sbi from the same weights, of unit-cube parameters given x.
+
+        Its `potential` and `posterior_estimator` give the unnormalised log-densities of
+        `log_prob_unit`; its `log_prob` corrects for leakage.
+        """
+        from automind_data.dgm.to_sbi import to_sbi
+
+        return to_sbi(self)
 
     def sample_unit(self, x: ArrayLike, n: int, seed: int = 0) -> NDArray[np.float32]:
         """Draw unit-cube posterior samples, (n, 28); see `draw`."""
@@ -246,60 +258,77 @@ class DGM:
     def _stream(self, x: ArrayLike) -> str:
         return hashlib.sha256(self._vector(x).tobytes()).hexdigest()
 
-    def _flow(self, x: ArrayLike) -> ConditionedFlow:
+    def _arithmetic(self) -> AbstractContextManager[None]:
+        return one_torch_thread() if self.plain else nullcontext()
+
+    def _flow(self, x: ArrayLike) -> Flow:
         vector = self._vector(x)
         key = vector.tobytes()
         if key not in self._flows:
             self._flows.clear()
-            with torch.inference_mode(), one_torch_thread():
-                conditioning = torch.from_numpy(vector.copy()).to(self.dtype)
-                self._flows[key] = ConditionedFlow(
-                    self.description["flow"], self.tensors, conditioning
-                )
+            try:
+                self._flows[key] = self._conditioned(vector)
+            except (LookupError, TypeError, ValueError, RuntimeError) as error:
+                rule = f"describes a network that its tensors do not fit ({error})"
+                raise AutomindError(
+                    "dgm.json", rule, "make it again with `automind-data convert`"
+                ) from None
         return self._flows[key]
 
+    def _conditioned(self, vector: NDArray[np.float32]) -> Flow:
+        if self.plain:
+            import torch
 
-def no_rows(width: int) -> Rows:
-    """Return the parts of `Draws` for no draw at all."""
-    return np.empty((0, width), np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
+            from automind_data.dgm.flow import PlainFlow
+
+            dtype = torch.float64 if self.dtype == np.float64 else torch.float32
+            return PlainFlow(self._reference(vector, self.dtype), dtype)
+        from automind_data.dgm.compiled import CompiledFlow
+
+        return CompiledFlow(self.description["flow"], self.tensors, vector)
+
+    def _reference(self, vector: NDArray[np.float32], dtype: Any) -> ConditionedFlow:
+        import torch
+
+        from automind_data.dgm.flow import ConditionedFlow
+
+        tensors = {
+            name: torch.from_numpy(values.astype(dtype if values.dtype.kind == "f" else np.int64))
+            for name, values in self.tensors.items()
+        }
+        with torch.inference_mode(False), torch.no_grad():
+            x = torch.from_numpy(vector.astype(dtype))
+            return ConditionedFlow(self.description["flow"], tensors, x)
 
 
-def _joined(parts: list[Rows]) -> Rows:
-    u, log_prob, draw = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return u, log_prob, draw
+def _is_torch(dtype: Any) -> bool:
+    return str(dtype).startswith("torch.")
 
 
-def _densest(rows: Rows, n: int) -> Rows:
-    """Keep the `n` rows of highest density; among equals the one drawn first."""
-    u, log_prob, draw = rows
-    best = np.lexsort((draw, -log_prob))[:n]
-    return u[best], log_prob[best], draw[best]
-
-
-def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> DGM:
+def load(folder: str | Path, dtype: Any = np.float32, plain: bool = False) -> DGM:
     """Open a converted density estimator.
 
     Parameters
     ----------
     folder
         A folder with `dgm.json` and `dgm.safetensors`, as in `derived/dgms/psd`.
-    dtype
-        Type of all flow arithmetic.
+    dtype, plain
+        Type of all flow arithmetic, and whether plain torch does it; see `DGM`.
 
     Raises
     ------
     AutomindError
         The folder holds no whole density estimator, or one of a newer format.
     """
-    return open_dgm(Path(folder) / "dgm.json", Path(folder) / "dgm.safetensors", dtype)
+    return open_dgm(Path(folder) / "dgm.json", Path(folder) / "dgm.safetensors", dtype, plain)
 
 
 def open_dgm(
-    description: str | Path, tensors: str | Path, dtype: torch.dtype = torch.float32
+    description: str | Path, tensors: str | Path, dtype: Any = np.float32, plain: bool = False
 ) -> DGM:
     """Open a density estimator from its two files, wherever they are; see `load`."""
     try:
-        return DGM(*read_dgm(description, tensors), dtype)
+        return DGM(*read_dgm(description, tensors), dtype, plain)
     except (KeyError, TypeError, ValueError):
         raise AutomindError(
             description, "is incomplete", "make it again with `automind-data convert`"

@@ -119,11 +119,9 @@ def _identity(description: dict[str, Any], tensors: Path) -> dict[str, Any]:
 
 
 def _log_probs(description: Path, tensors: Path) -> list[list[float | None]]:
-    import torch
-
     from automind_data.dgm.model import open_dgm
 
-    dgm = open_dgm(description, tensors, torch.float64)
+    dgm = open_dgm(description, tensors, np.float64)
     u, x = points(len(dgm.names), len(dgm.recipe.columns), dgm.recipe.kind)
     return [
         [round(value, DECIMALS) if math.isfinite(value) else None for value in row]

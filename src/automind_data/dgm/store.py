@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import atomic_folder, write_json
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = ["FORMAT", "read_dgm", "write_dgm"]
 
@@ -65,7 +62,7 @@ def write_dgm(
 
 def read_dgm(
     description_file: str | Path, tensors_file: str | Path
-) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read back what `write_dgm` wrote: a `dgm.json` and a `dgm.safetensors`, wherever they are.
 
     Raises
@@ -73,7 +70,7 @@ def read_dgm(
     AutomindError
         A file is missing, damaged, or of a newer format.
     """
-    from safetensors.torch import load_file
+    from safetensors.numpy import load_file
 
     again = "make it again with `automind-data convert`"
     try:

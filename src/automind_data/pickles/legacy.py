@@ -1,7 +1,7 @@
 """From the inert tree of a pickled posterior or prior to plain descriptions and tensors.
 
-Covers what sbi 0.22 stores for the published models: neural spline flows of
-nflows with LU layers, with and without a fully connected embedding net.
+Covers what sbi 0.22 stores: neural spline flows with LU layers and masked
+autoregressive flows of nflows, with and without a fully connected embedding net.
 """
 
 from __future__ import annotations
@@ -194,6 +194,12 @@ def _transforms(module: Any, prefix: str, values: Values) -> list[Description]:
             return [{"kind": "lu", "tensors": prefix, "eps": float(state["eps"])}]
         case "PiecewiseRationalQuadraticCouplingTransform":
             return [_coupling(state, prefix, values)]
+        case "MaskedAffineAutoregressiveTransform":
+            return [_autoregressive(state, prefix, values)]
+        case "Permutation" | "RandomPermutation" | "ReversePermutation":
+            if state.get("_dim") != 1:
+                raise values.refuse("permutes something else than the parameters")
+            return [{"kind": "permutation", "tensors": prefix}]
         case other:
             raise values.refuse(f"has a flow layer of kind {other}, which is not supported")
 
@@ -201,17 +207,11 @@ def _transforms(module: Any, prefix: str, values: Values) -> list[Description]:
 def _coupling(state: dict[str, Any], prefix: str, values: Values) -> Description:
     modules = _modules(state, values)
     net = values.state(modules.get("transform_net"), "ResidualNet")
-    blocks = _modules(values.state(_modules(net, values).get("blocks"), "ModuleList"), values)
-    activations = set()
-    for block in blocks.values():
-        block_state = values.state(block, "ResidualBlock")
-        if block_state.get("use_batch_norm"):
-            raise values.refuse("has a residual block with batch normalisation")
-        activations.add(str(block_state.get("activation")))
+    blocks = _blocks(net, "ResidualBlock", values)
+    if any(block.get("use_batch_norm") for block in blocks):
+        raise values.refuse("has a residual block with batch normalisation")
     if state.get("tails") != "linear" or modules.get("unconditional_transform") is not None:
         raise values.refuse("has a spline without linear tails")
-    if activations - {"torch.relu", "torch.tanh"} or len(activations) != 1:
-        raise values.refuse(f"has activations {sorted(activations)} where relu or tanh belongs")
     return {
         "kind": "rational-quadratic coupling",
         "tensors": prefix,
@@ -221,8 +221,37 @@ def _coupling(state: dict[str, Any], prefix: str, values: Values) -> Description
         "min_bin_height": float(state["min_bin_height"]),
         "min_derivative": float(state["min_derivative"]),
         "blocks": len(blocks),
-        "activation": activations.pop().removeprefix("torch."),
+        "activation": _activation(blocks, values),
     }
+
+
+def _autoregressive(state: dict[str, Any], prefix: str, values: Values) -> Description:
+    net = values.state(_modules(state, values).get("autoregressive_net"), "MADE")
+    parts = _modules(net, values)
+    if net.get("use_residual_blocks") or parts.get("context_layer") is None:
+        raise values.refuse("has an autoregressive layer with residual blocks or without context")
+    blocks = _blocks(net, "MaskedFeedforwardBlock", values)
+    if any(_modules(block, values).get("batch_norm") is not None for block in blocks):
+        raise values.refuse("has a masked block with batch normalisation")
+    return {
+        "kind": "affine autoregressive",
+        "tensors": prefix,
+        "eps": float(state["_epsilon"]),
+        "blocks": len(blocks),
+        "activation": _activation([net, *blocks], values),
+    }
+
+
+def _blocks(net: dict[str, Any], kind: str, values: Values) -> list[dict[str, Any]]:
+    blocks = _modules(values.state(_modules(net, values).get("blocks"), "ModuleList"), values)
+    return [values.state(block, kind) for block in blocks.values()]
+
+
+def _activation(blocks: list[dict[str, Any]], values: Values) -> str:
+    activations = {str(block.get("activation")) for block in blocks}
+    if activations - {"torch.relu", "torch.tanh"} or len(activations) != 1:
+        raise values.refuse(f"has activations {sorted(activations)} where relu or tanh belongs")
+    return activations.pop().removeprefix("torch.")
 
 
 def _embedding(module: Any, prefix: str, values: Values) -> list[Description]:
