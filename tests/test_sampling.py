@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ from automind_data.common.errors import AutomindError
 from automind_data.common.layout import DATASETS, PARAMETER_NAMES
 from automind_data.common.observations import observation_key, read_observations
 from automind_data.dgm import load
-from automind_data.sampling import sample_observations
+from automind_data.sampling import Sampled, sample_observations
 from tests.conftest import run
 
 
@@ -85,11 +87,44 @@ def test_an_unusable_observation_is_skipped_and_recorded(
 def test_a_leaky_observation_is_skipped_and_recorded(dgms: Path, organoids: pd.DataFrame) -> None:
     dgm = load(dgms / "burst")
     rows = {"a": organoids.iloc[0], "b": organoids.iloc[1]}
-    sampled = list(sample_observations(dgm, rows, ["a", "nobody"], 500_000, 1, max_draws=1000))
-    (leaky, nothing), (unknown, _) = sampled
+    (leaky, nothing), (unknown, _) = finished(
+        sample_observations(dgm, rows, ["a", "nobody"], 990, 1, max_draws=1000)
+    )
     assert nothing is None
     assert leaky.status == "skipped" and "of 1000 draws" in str(leaky.reason)
+    assert leaky.draws == 1000 and 0 < (leaky.accepted or 0) < 990
     assert unknown.status == "skipped" and "no such row" in str(unknown.reason)
+
+
+def finished(work: Generator[dict[str, Any], None, list[Sampled]]) -> list[Sampled]:
+    events = []
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as end:
+            assert [each["done"] for each in events] == sorted(each["done"] for each in events)
+            assert events[-1]["done"] == events[-1]["total"]
+            return list(end.value)
+
+
+def test_points_stand_before_the_samples(tmp_path: Path, dgms: Path, release: Path) -> None:
+    observations = release / "observations/organoid_summary.csv"
+    options = ["--observations", observations, "-n", "30", "--observation", "161001_0"]
+    sample(tmp_path, dgms, *options, "plain.parquet")
+    sample(tmp_path, dgms, *options, "--mean", "--map", "out.parquet")
+    table = pd.read_parquet(tmp_path / "out.parquet")
+    assert list(table["inference.type"]) == ["NPE_map", "NPE_mean", *["NPE_samples"] * 30]
+    samples = table.iloc[2:].reset_index(drop=True)
+    pd.testing.assert_frame_equal(samples, pd.read_parquet(tmp_path / "plain.parquet"))
+    assert list(table["sample.draw"].head(2)) == [-1, -1]
+    unit = table[[f"unit.{name}" for name in PARAMETER_NAMES]].to_numpy()
+    np.testing.assert_allclose(unit[1], unit[2:].mean(axis=0), atol=1e-6)
+    assert table["infer.log_prob"].idxmax() == 0
+    dgm = load(dgms / "burst", np.float64)
+    row = read_observations(observations, dgm.recipe.columns)["161001_0"]
+    exact = dgm.log_prob_unit(unit, dgm.conditioning(row))
+    assert np.abs(table["sample.log_prob_unnorm"] - exact).max() < 4e-4
+    np.testing.assert_array_equal(dgm.to_physical(unit), table[list(PARAMETER_NAMES)])
 
 
 @pytest.mark.parametrize(

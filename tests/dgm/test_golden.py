@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+from scipy.stats import ks_2samp
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from threadpoolctl import threadpool_limits
 
 from automind_data.common.archive import MEMBER_KINDS, find_members, open_member
 from automind_data.common.layout import ARCHIVES, DATASETS, OBSERVATION_TABLES, Dataset
@@ -42,8 +45,8 @@ def differences(dgm: DGM, table: pd.DataFrame, x: np.ndarray) -> np.ndarray:
 def test_log_prob(dgms: Path, golden: Path, name: str) -> None:
     table, x, _ = reference(golden, name)
     assert np.isneginf(table["log_prob_unnorm"]).any()
-    for dtype in (torch.float32, torch.float64):
-        apart = differences(load(dgms / name, dtype), table, x)
+    for how in ({}, {"plain": True}, {"dtype": np.float64}):
+        apart = differences(load(dgms / name, **how), table, x)
         assert len(apart) > 150
         assert apart.max() < 4e-4
         assert np.median(apart) < 2e-5
@@ -59,6 +62,43 @@ def test_acceptance(dgms: Path, golden: Path, name: str) -> None:
         theirs = said[key]["acceptance_20k"]
         error = np.hypot(draws.acceptance_se, np.sqrt(theirs * (1 - theirs) / 20_000))
         assert abs(draws.acceptance - theirs) < 4 * error
+
+
+def steps(u: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Round down to 128 equal steps from low to high, as the reference samples are kept."""
+    return np.clip(np.floor((u - low) / (high - low) * 128), 0, 127)
+
+
+def c2st(one: np.ndarray, other: np.ndarray) -> float:
+    """Cross-validated accuracy of a classifier that tells two sets of samples apart."""
+    features = np.concatenate([one, other])
+    labels = np.repeat([0, 1], [len(one), len(other)])
+    folds = StratifiedKFold(5, shuffle=True, random_state=1)
+    classifier = HistGradientBoostingClassifier(max_iter=40, random_state=1)
+    with threadpool_limits(1):
+        return float(cross_val_score(classifier, features, labels, cv=folds).mean())
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_samples_are_those_of_the_original(dgms: Path, golden: Path, name: str, index: int) -> None:
+    kept = np.load(golden / f"d_samples_{name}.npz")
+    x, low, high = (kept[part][index] for part in ("x", "low", "high"))
+    theirs = kept["samples"][index].astype(float)
+    dgm = load(dgms / name)
+    ours = steps(dgm.sample_unit(x, len(theirs), seed=3), low, high)
+    p_values = np.sort([ks_2samp(a, b).pvalue for a, b in zip(ours.T, theirs.T, strict=True)])
+    assert (p_values * np.arange(len(p_values), 0, -1)).min() > 0.01
+    assert 0.47 < c2st(ours, theirs) < 0.53
+
+
+def test_the_comparison_of_samples_is_sharp(dgms: Path, golden: Path) -> None:
+    kept = np.load(golden / "d_samples_burst.npz")
+    x, low, high = (kept[part][0] for part in ("x", "low", "high"))
+    theirs = kept["samples"][0].astype(float)
+    other = steps(load(dgms / "burst").sample_unit(x + 0.3, len(theirs), seed=3), low, high)
+    assert c2st(other, theirs) > 0.53
+    p_values = [ks_2samp(a, b).pvalue for a, b in zip(other.T, theirs.T, strict=True)]
+    assert len(p_values) * min(p_values) < 0.01
 
 
 @pytest.mark.parametrize(

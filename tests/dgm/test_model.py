@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.numpy import load_file, save_file
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.observations import read_observations
 from automind_data.dgm import DGM, load
+from automind_data.dgm.rejection import Leak
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +96,78 @@ def test_bad_vectors_are_refused(dgm: DGM, x: np.ndarray) -> None:
         dgm.log_prob_unit(np.full((1, 28), 0.5), broken)
 
 
-def test_a_cap_on_draws(dgm: DGM, x: np.ndarray) -> None:
-    with pytest.raises(AutomindError, match="of 2000 draws fell inside the prior box"):
-        dgm.draw(x, 100_000, seed=1, stream="leaky", at_most=2000)
+def leaky(dgms: Path, tmp_path: Path, shift: float) -> DGM:
+    """The PSD estimator with one parameter moved by `shift`, so that few draws fit the box."""
+    folder = Path(shutil.copytree(dgms / "psd", tmp_path / f"leaky{shift}"))
+    tensors = load_file(folder / "dgm.safetensors")
+    name = "_transform._transforms.0._shift"
+    tensors[name] = tensors[name].copy()
+    tensors[name][0] -= shift
+    save_file(tensors, folder / "dgm.safetensors")
+    return load(folder)
+
+
+def test_a_cap_on_draws(dgms: Path, tmp_path: Path, dgm: DGM, x: np.ndarray) -> None:
+    with pytest.raises(AutomindError, match="10 rows of 300 draws each are more than 2000 draws"):
+        dgm.draw(x, 10, seed=1, oversample=300, at_most=2000)
+    with pytest.raises(Leak, match=r"only \d+ of 3000 draws fell inside the prior box, 2900 are"):
+        dgm.draw(x, 2900, seed=1, stream="leaky", at_most=3000)
+    with pytest.raises(Leak, match="more than 10000000 draws would give") as caught:
+        leaky(dgms, tmp_path, 1000.0).draw(x, 5000, seed=1)
+    assert (caught.value.drawn, caught.value.accepted) == (100_000, 0)
+
+
+def test_memory_does_not_grow_with_oversampling(dgm: DGM, x: np.ndarray) -> None:
+    def peak(oversample: int) -> int:
+        tracemalloc.start()
+        dgm.draw(x, 300, seed=1, oversample=oversample, threads=1)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(1)
+    assert peak(100) < 1.2 * peak(10)
+
+
+def test_a_maximum_inside_the_box(dgm: DGM, x: np.ndarray) -> None:
+    draws = dgm.draw(x, 500, seed=1)
+    starts = draws.u[np.argsort(-draws.log_prob)[:3]]
+    top = dgm.maximum(x, starts)
+    assert top.tobytes() == dgm.maximum(x, starts).tobytes()
+    assert (top >= 0).all() and (top <= 1).all()
+    height = dgm.log_prob_unit(top, x)[0]
+    assert height > draws.log_prob.max() + 1
+    nearby = np.clip(top + 0.01 * np.random.default_rng(0).normal(size=(500, 28)), 0, 1)
+    assert (dgm.log_prob_unit(nearby, x) < height).mean() > 0.99
+
+
+def test_a_posterior_of_sbi(dgms: Path, dgm: DGM, x: np.ndarray) -> None:
+    posterior, given = dgm.to_sbi(), torch.from_numpy(x)[None]
+    u = dgm.sample_unit(x, 300, seed=1)
+    theirs = posterior.potential(torch.from_numpy(u), x=given).numpy()
+    assert np.abs(theirs - load(dgms / "psd", plain=True).log_prob_unit(u, x)).max() < 1e-4
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        drawn = posterior.sample((200,), x=given, show_progress_bars=False)
+        normalised = posterior.log_prob(drawn, x=given).numpy()
+    assert drawn.shape == (200, 28)
+    offset = normalised - dgm.log_prob_unit(drawn.numpy(), x)
+    acceptance = dgm.draw(x, 1, seed=1, at_least=20_000).acceptance
+    assert np.abs(offset + np.log(acceptance)).max() < 0.06
+
+
+def test_opening_and_drawing_import_nothing_heavy(dgms: Path) -> None:
+    code = (
+        "import sys, numpy; from automind_data.dgm import load; dgm = load(sys.argv[1]);"
+        "dgm.sample(numpy.zeros(990), 10, seed=1);"
+        "print([name for name in ('torch', 'sbi', 'matplotlib', 'scipy', 'pandas')"
+        " if name in sys.modules])"
+    )
+    command = [sys.executable, "-X", "importtime", "-c", code, str(dgms / "psd")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "llvmlite" in imported and not imported & {"torch", "sbi", "matplotlib"}
 
 
 def test_damaged_folders_are_refused(dgms: Path, tmp_path: Path) -> None:
@@ -109,6 +184,12 @@ def test_damaged_folders_are_refused(dgms: Path, tmp_path: Path) -> None:
     newer.write_text(json.dumps({**json.loads(newer.read_text()), "format": 99}))
     with pytest.raises(AutomindError, match="format 99"):
         load(newer.parent)
+    odd = copy("odd") / "dgm.safetensors"
+    tensors = load_file(odd)
+    name = next(name for name in tensors if name.endswith("final_layer.weight"))
+    save_file({**tensors, name: tensors[name][:-1].copy()}, odd)
+    with pytest.raises(AutomindError, match="its tensors do not fit"):
+        load(odd.parent).sample_unit(np.zeros(4), 1)
     empty = copy("empty") / "dgm.json"
     empty.write_text('{"format": 1}')
     with pytest.raises(AutomindError, match="incomplete"):

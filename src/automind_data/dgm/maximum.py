@@ -12,17 +12,20 @@ if TYPE_CHECKING:
 
 __all__ = ["STARTS", "maximise"]
 
-STARTS = 10
+STARTS = 50
 """How many of the densest draws the search starts from."""
-STEPS = 500
+STEPS, FIRST, LAST = 300, 0.02, 0.0002
+"""How many steps it takes, and how long the first and the last are, in the unit cube."""
+DECAYS = 0.9, 0.999
 
 
 def maximise(flow: ConditionedFlow, starts: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
-    """Climb from each start to the nearest maximum in the closed unit cube; keep the highest.
+    """Climb from all starts at once inside the closed unit cube; keep the highest point.
 
-    The method is ours: L-BFGS-B (Byrd et al. 1995) with bounds 0 and 1 on every
-    parameter and exact gradients, so a maximum on a face of the cube is found as
-    well. No random number enters.
+    The method is ours: Adam (Kingma and Ba 2015) on u itself with exact gradients. A
+    step that leaves the cube ends on its face, so a maximum there is found as well.
+    Steps shrink geometrically. No random number enters. As any climb, it finds the
+    highest of the maxima next to its starts.
 
     Parameters
     ----------
@@ -37,25 +40,25 @@ def maximise(flow: ConditionedFlow, starts: NDArray[Any]) -> tuple[NDArray[np.fl
         The point, float64 (d,), and its log-density in nat; never less dense than a start.
     """
     import torch
-    from scipy.optimize import minimize
 
-    def downhill(point: NDArray[Any]) -> tuple[float, NDArray[Any]]:
-        u = torch.tensor(point[None], dtype=torch.float64, requires_grad=True)
+    u = torch.tensor(starts, dtype=torch.float64)
+    mean, square = torch.zeros_like(u), torch.zeros_like(u)
+    best, highest = u.clone(), torch.full((len(u),), -torch.inf, dtype=torch.float64)
+    for step in range(STEPS):
         with torch.enable_grad():
-            log_prob = flow.log_prob(u).sum()
-            (slope,) = torch.autograd.grad(log_prob, u)
-        return -float(log_prob), -slope[0].numpy()
-
-    best, least = np.asarray(starts[0], np.float64), np.inf
-    for start in np.asarray(starts, np.float64):
-        found = minimize(
-            downhill,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(0.0, 1.0)] * len(start),
-            options={"maxiter": STEPS, "ftol": 1e-12, "gtol": 1e-6},
+            u.requires_grad_()
+            log_prob = flow.log_prob(u)
+            (slope,) = torch.autograd.grad(log_prob.sum(), u)
+        u, log_prob = u.detach(), log_prob.detach()
+        higher = log_prob > highest
+        best[higher], highest[higher] = u[higher], log_prob[higher]
+        mean = torch.lerp(slope, mean, DECAYS[0])
+        square = torch.lerp(slope**2, square, DECAYS[1])
+        unbiased, size = (
+            part / (1 - decay ** (step + 1))
+            for part, decay in zip((mean, square), DECAYS, strict=True)
         )
-        if found.fun < least:
-            best, least = np.clip(found.x, 0.0, 1.0), float(found.fun)
-    return best, -least
+        length = FIRST * (LAST / FIRST) ** (step / (STEPS - 1))
+        u = (u + length * unbiased / (size.sqrt() + 1e-12)).clamp(0, 1)
+    top = int(highest.argmax())
+    return best[top].numpy(), float(highest[top])

@@ -78,7 +78,7 @@ def _transform(spec: dict[str, Any], tensors: dict[str, Any], width: int) -> Any
     layer: Any
     match spec["kind"]:
         case "affine":
-            return transforms.AffineTransform(own["_shift"], own["_scale"])
+            return transforms.PointwiseAffineTransform(own["_shift"], own["_scale"])
         case "permutation":
             return transforms.Permutation(own["_permutation"])
         case "lu":
