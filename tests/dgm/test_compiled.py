@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from automind_data.common.errors import AutomindError
-from automind_data.dgm import DGM, load
+from automind_data.dgm import DGM, load, vectors
 from automind_data.dgm.compiled import CompiledFlow
 from automind_data.dgm.flow import ConditionedFlow
 from automind_data.dgm.vectors import compiled
@@ -71,9 +71,9 @@ def test_splines(activation: str, n: int) -> None:
     drawn, density = ours.transport(noise.numpy())
     assert drawn.shape == (n, WIDTH) and drawn.dtype == density.dtype == np.float32
     assert np.abs(drawn - u.numpy()).max() < 2e-4
-    assert np.median(np.abs(density - log_prob.numpy())) < 2e-5
+    assert np.median(np.abs(density - log_prob.numpy())) < 1e-4
     again = plain.log_prob(torch.from_numpy(drawn).double()).numpy()
-    assert np.median(np.abs(ours.log_prob(drawn) - again)) < 2e-5
+    assert np.median(np.abs(ours.log_prob(drawn) - again)) < 1e-4
 
 
 def test_a_row_does_not_depend_on_its_neighbours(dgms: Path) -> None:
@@ -83,6 +83,35 @@ def test_a_row_does_not_depend_on_its_neighbours(dgms: Path) -> None:
     together = dgm.log_prob_unit(u, x)
     assert together.tobytes() == dgm.log_prob_unit(u[::-1], x)[::-1].tobytes()
     assert [dgm.log_prob_unit(row, x)[0] for row in u[:20]] == together[:20].tolist()
+
+
+def test_same_bytes_on_the_plainest_processor(
+    dgms: Path, maf_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code for a processor without fused multiply-add or wide vectors does the same."""
+
+    def drawn() -> list[bytes]:
+        vectors._made.cache_clear()
+        made = []
+        for folder in (dgms / "psd", maf_folder / "maf"):
+            dgm = load(folder)
+            x = np.zeros(len(dgm.recipe.columns))
+            draws = dgm.draw(x, 500, seed=1, threads=1)
+            densities = dgm.log_prob_unit(draws.u, x)
+            made += [draws.u.tobytes(), draws.log_prob.tobytes(), densities.tobytes()]
+        return made
+
+    here = drawn()
+    with monkeypatch.context() as patched:
+        patched.setattr(vectors.binding, "get_host_cpu_name", lambda: "")
+        patched.setattr(vectors.binding, "get_host_cpu_features", lambda: Features())
+        assert drawn() == here
+    vectors._made.cache_clear()
+
+
+class Features:
+    def flatten(self) -> str:
+        return ""
 
 
 @pytest.mark.parametrize("name", ["psd", "burst"])
