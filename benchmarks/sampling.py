@@ -1,6 +1,6 @@
 """Sampling one observation, beside the same task done by sbi with the same weights.
 
-    python benchmarks/sampling.py [--json FILE] [--repeats N] [MODEL…]
+    python benchmarks/sampling.py [--json FILE] [--repeats N] [--model MODEL]
 
 The task is that of the release: n * K accepted draws, their normalised log-densities,
 the n densest. sbi does it by `sample`, `log_prob` and a sort, on one thread and on
@@ -203,7 +203,7 @@ def memory(folder: Path, x: NDArray[np.float32], scratch: Path) -> dict[str, Any
 def main() -> None:
     """Print the table; write the records where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*", choices=[*MODELS, []], default=MODELS)
+    parser.add_argument("--model", action="append", choices=MODELS, help="default: all")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
@@ -212,7 +212,7 @@ def main() -> None:
     records = []
     with tempfile.TemporaryDirectory() as scratch:
         made = models(Path(scratch))
-        for name in (*args.models, "memory"):
+        for name in (*(args.model or MODELS), "memory"):
             if name == "memory":
                 batch = [memory(Path(scratch) / "psd", made["psd"][1], Path(scratch))]
             else:
