@@ -7,14 +7,16 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from safetensors.numpy import save
 
 from automind_data.common.archive import MEMBER_KINDS
+from automind_data.common.columns import NAMES
 from automind_data.common.layout import (
     ARCHIVES,
     DATASETS,
@@ -36,6 +38,9 @@ BURST_COLUMNS = (
     "burst_width_mean",
     "burst_offset_time_mean",
 )
+SCALE, SHIFT = 1.5, 0.25
+"""Of the one affine layer of the density estimators that are made here."""
+
 Order = Callable[[list[str]], list[str]]
 
 
@@ -59,10 +64,12 @@ def summary_table(
     n_pcs: int,
     seed: int = 0,
     x_o: list[str] | None = None,
+    stopped: float = 0.2,
 ) -> pd.DataFrame:
     """A summary table in the published columns, its parameters inside `prior_bounds`.
 
-    With `x_o` it is the table of a discovered archive: these keys in turn.
+    With `x_o` it is the table of a discovered archive: these keys in turn, each with
+    the log-density of the `estimator`. `stopped` is the share of rows without features.
     """
     rng = np.random.default_rng(seed)
     columns: dict[str, Any] = {
@@ -71,20 +78,31 @@ def summary_table(
     }
     if x_o is not None:
         columns["x_o"] = [x_o[row % len(x_o)] for row in range(rows)]
-        columns["inference.type"] = ["NPE_map"] + ["NPE_samples_prune_50"] * (rows - 1)
-        columns["infer.log_prob"] = rng.normal(size=rows).astype(np.float32)
+        columns["inference.type"] = [
+            "NPE_map" if row < len(x_o) else "NPE_samples_prune_50" for row in range(rows)
+        ]
+        columns["infer.log_prob"] = np.zeros(rows, np.float32)
+    log_prob = np.full(rows, -14 * np.log(2 * np.pi) + 28 * np.log(SCALE))
     for bound in prior_bounds():
         low, high = np.float32(bound["low"]), np.float32(bound["high"])
         u = rng.random(rows, dtype=np.float32)
         columns[bound["name"]] = (u * (high - low) + low).astype(np.float64)
-    stopped = rng.random(rows) < 0.2
-    columns["params_settings.sim_time"] = np.where(stopped, 1.1, 10.1)
+        log_prob -= 0.5 * (SCALE * u.astype(np.float64) + SHIFT) ** 2
+    if x_o is not None:
+        columns["infer.log_prob"] = log_prob.astype(np.float32)
+    early = rng.random(rows) < stopped
+    columns["params_settings.sim_time"] = np.where(early, 1.1, 10.1)
     columns["params_settings.real_run_time"] = rng.random(rows)
-    columns["params_analysis.early_stopped"] = stopped
-    features = ["isi_mean_mu", "isi_cv_sigma", "burst_num", *BURST_COLUMNS, "pca_total"]
-    features += [f"pca_{number + 1}" for number in range(n_pcs)]
+    columns["params_analysis.early_stopped"] = early
+    features = [name for _, _, name in NAMES if name.startswith(("isi_", "burst_"))]
+    features += ["pca_total", *(f"pca_{number + 1}" for number in range(n_pcs))]
     for name in (*features, *PSD_COLUMNS):
-        columns[name] = np.where(stopped, np.nan, np.exp(rng.normal(size=rows)))
+        values = np.exp(rng.normal(size=rows))
+        if name == "burst_num":
+            values = np.floor(values) + 2
+        elif name.startswith(("burst_corr", "pca_")) and name != "pca_total":
+            values /= 1 + values
+        columns[name] = np.where(early, np.nan, values)
     return pd.DataFrame(columns)
 
 
@@ -140,6 +158,8 @@ def write_archive(
     x_o: list[str] | None = None,
     posterior: bool | None = None,
     pickles: Mapping[str, bytes] | None = None,
+    seed: int = 0,
+    stopped: float = 0.2,
 ) -> Path:
     """Write a small archive of the release; its name is the stem of `path`.
 
@@ -163,9 +183,13 @@ def write_archive(
         Is there a posterior; as in the release if not given.
     pickles
         Bytes by kind of member; the others are stand-ins that nothing can read.
+    seed, stopped
+        Of the table, see `summary_table`.
     """
     archive = path.stem
-    table = summary_table(rows, batch_seed=batch_seed, n_pcs=n_pcs, x_o=x_o)
+    table = summary_table(
+        rows, batch_seed=batch_seed, n_pcs=n_pcs, x_o=x_o, seed=seed, stopped=stopped
+    )
     for name, text in (extra or {}).items():
         table[name] = text
     if order:
@@ -271,8 +295,14 @@ def observation_table(name: str) -> pd.DataFrame:
     """A small observation table of the layout."""
     rng = np.random.default_rng(1)
     keys = pd.DataFrame(observation_keys(name))
-    features = BURST_COLUMNS if name == "organoid_summary" else PSD_COLUMNS
+    features: Sequence[str] = PSD_COLUMNS
+    if name == "organoid_summary":
+        features = [column for _, _, column in NAMES if column.startswith(("isi_", "burst_"))]
     values = pd.DataFrame({column: np.exp(rng.normal(size=len(keys))) for column in features})
+    correlations = [column for column in values if column.startswith("burst_corr")]
+    values[correlations] = np.tanh(values[correlations])
+    if "burst_num" in values:
+        values["burst_num"] += 2
     return pd.concat([keys, values], axis=1)
 
 
@@ -289,14 +319,28 @@ def set_keys(dataset: str) -> list[str]:
 
 
 def estimator(dgm: str) -> dict[str, Any]:
-    """A `dgm.json`, as far as contracts read it."""
+    """A `dgm.json` of a density estimator that ignores what it is conditioned on."""
     columns = BURST_COLUMNS if dgm == "burst" else PSD_COLUMNS[1:991]
+    zeros, ones = [0.0] * len(columns), [1.0] * len(columns)
     return {
         "format": 1,
         "parameters": prior_bounds(),
-        "conditioning": {"kind": dgm, "columns": list(columns)},
+        "conditioning": {
+            "kind": dgm,
+            "columns": list(columns),
+            "log10": True,
+            "standardize": {"kind": "z-score", "mean": zeros, "std": ones},
+        },
+        "flow": {"embedding": [], "transforms": [{"kind": "affine", "tensors": "only"}]},
         "source": {"file": Path(DGMS[dgm]).name, "member": None, "md5": "0" * 32, "bytes": 1},
     }
+
+
+def write_estimator(folder: Path, dgm: str) -> None:
+    """Write the `estimator` with its tensors."""
+    write_json(folder / "dgm.json", estimator(dgm))
+    tensors = {"only._scale": np.full(28, SCALE, "f"), "only._shift": np.full(28, SHIFT, "f")}
+    (folder / "dgm.safetensors").write_bytes(save(tensors))
 
 
 def write_release(root: Path, *, batch_seed: int, n_pcs: int) -> Path:
@@ -304,22 +348,33 @@ def write_release(root: Path, *, batch_seed: int, n_pcs: int) -> Path:
     from automind_data.tables import tabulate
 
     datasets, derived = root / "datasets", root / "derived"
+    runs = summary_table(6, batch_seed=batch_seed + 1, n_pcs=n_pcs, seed=1, stopped=0.0)[:2]
+    seeds = runs[list(OBSERVATION_TABLES["synthetic_summary"].key_columns)]
     for number, archive in enumerate(ARCHIVES.values()):
         keys = set_keys(archive.name) if archive.name in DATASETS else None
+        if archive.name == "synthetic":
+            keys = [key_of(row) for row in seeds.to_dict("records")]
         path = write_archive(
-            datasets / archive.path, batch_seed=batch_seed + number, n_pcs=n_pcs, x_o=keys
+            datasets / archive.path,
+            batch_seed=batch_seed + number,
+            n_pcs=n_pcs,
+            rows=2 * len(keys) if keys else 6,
+            x_o=keys,
+            seed=number,
+            stopped=0.0 if archive.name == "heldout" else 0.2,
         )
         list(tabulate(path, derived / "tables" / f"{archive.name}.parquet"))
         write_json(derived / "params" / f"{archive.name}.json", {"prior": prior_bounds()})
     for table in OBSERVATION_TABLES.values():
         path = datasets / table.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(csv_bytes(observation_table(table.name)))
+        made = runs if table.name == "synthetic_summary" else observation_table(table.name)
+        path.write_bytes(csv_bytes(made))
         list(tabulate(path, derived / "observations" / f"{table.name}.parquet"))
     for name in DGMS:
-        write_json(derived / "dgms" / name / "dgm.json", estimator(name))
+        write_estimator(derived / "dgms" / name, name)
     for name, dataset in DATASETS.items():
-        write_json(derived / "dgms" / name / "dgm.json", estimator(dataset.dgm))
+        write_estimator(derived / "dgms" / name, dataset.dgm)
     for file in FILES:
         path = datasets / file.path
         if not path.exists():

@@ -17,7 +17,7 @@ from automind_data.contracts.subjects import Refused
 
 
 def finding(severity: Severity, **changed: object) -> Finding:
-    plain = Finding("x", severity, "f", None, "m", 1, ())
+    plain = Finding("x", severity, "f", None, "m", 1, (), "r")
     return msgspec.structs.replace(plain, **changed)
 
 
@@ -56,6 +56,7 @@ def test_findings_are_json_lines_in_order(tmp_path: Path) -> None:
         "file": "f",
         "dataset": None,
         "message": "m",
+        "rule": "r",
         "count": 3,
         "examples": [{"value": "nan", "low": 1.5, "name": "é"}],
     }
@@ -64,7 +65,8 @@ def test_findings_are_json_lines_in_order(tmp_path: Path) -> None:
 
 def test_only_an_error_makes_a_release_not_valid(tmp_path: Path) -> None:
     mild = [finding("warning"), finding("hint"), finding("hint"), finding("info")]
-    summary = write_summary(tmp_path / "summary.json", mild, {"training": 3})
+    usable = {"training": {"psd": 2}}
+    summary = write_summary(tmp_path / "summary.json", mild, {"training": 3}, usable)
     assert json.loads((tmp_path / "summary.json").read_bytes()) == summary
     assert summary == {
         "valid": 1,
@@ -73,6 +75,7 @@ def test_only_an_error_makes_a_release_not_valid(tmp_path: Path) -> None:
         "hints": 2,
         "infos": 1,
         "rows": {"training": 3},
+        "usable": {"training": {"psd": 2}},
     }
     assert one_line(summary) == "valid: 0 errors, 1 warning, 2 hints"
     assert one_line(summarize([finding("error")], {})) == "not valid: 1 error, 0 warnings, 0 hints"

@@ -40,9 +40,9 @@ def command(
 ) -> None:
     """Check files, one data set, or a whole release.
 
-    With FILEs (.csv, .parquet, .zip, params.yaml) it prints what it finds and
-    exits with 1 if there is an error. With --root or --gate it writes what it
-    finds and exits with 0.
+    With FILEs (tables, archives, pickles, folders of them, params.yaml) it prints
+    what it finds and exits with 1 if there is an error. With --root or --gate it
+    writes what it finds and exits with 0.
 
     \b
     Example: automind-data validate my_table.csv

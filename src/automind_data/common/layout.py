@@ -1,15 +1,17 @@
 """What a release holds: files, archives, data sets, parameters and column families.
 
-Said here once and used everywhere. The published layout is described in
-`datasets/README.md`; parameter symbols and units follow the network model of
-the AutoMIND paper. Prior bounds are not here: they always come from the
-release's own prior.
+Said here once and used everywhere, but for parameters and columns: those come
+from the contract file `contracts/release.yaml` by way of `columns`. The
+published layout is described in `datasets/README.md`. Prior bounds are not
+here: they always come from the release's own prior.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from automind_data.common import columns
 
 __all__ = [
     "ARCHIVES",
@@ -206,59 +208,16 @@ class Parameter:
     meaning: str
 
 
-PARAMETERS: tuple[Parameter, ...] = (
-    Parameter("params_net.exc_prop", r"\%\,E:I", "1", "share of excitatory neurons"),
-    Parameter("params_net.p_e2e", r"p_{E\to E}", "1", "connection probability E to E"),
-    Parameter("params_net.p_e2i", r"p_{E\to I}", "1", "connection probability E to I"),
-    Parameter("params_net.p_i2e", r"p_{I\to E}", "1", "connection probability I to E"),
-    Parameter("params_net.p_i2i", r"p_{I\to I}", "1", "connection probability I to I"),
-    Parameter("params_net.R_pe2e", r"R_{p_{E-clus}}", "1", "in-cluster connection ratio"),
-    Parameter("params_net.R_Qe2e", r"R_{Q_{E-clus}}", "1", "in-cluster weight ratio"),
-    Parameter("params_Epop.p_igniters", r"\%\,input_E", "1", "share of E neurons with input"),
-    Parameter("params_net.n_clusters", r"\#\,clus", "1", "number of clusters (floored)"),
-    Parameter("params_Epop.C", r"C", "pF", "membrane capacitance of E"),
-    Parameter("params_Epop.g_L", r"g_L", "nS", "leak conductance of E"),
-    Parameter("params_Epop.v_rest", r"V_{rest}", "mV", "resting potential of E"),
-    Parameter("params_Epop.v_thresh", r"V_{thresh}", "mV", "spike threshold of E"),
-    Parameter("params_Epop.v_reset", r"V_{reset}", "mV", "reset potential of E"),
-    Parameter("params_Epop.t_refrac", r"t_{refrac}", "ms", "refractory period of E"),
-    Parameter("params_Epop.delta_T", r"\Delta T", "mV", "spike slope factor of E"),
-    Parameter("params_Epop.a", r"g_{adpt}", "nS", "adaptation conductance of E"),
-    Parameter("params_Epop.b", r"Q_{adpt}", "pA", "spike-triggered adaptation of E"),
-    Parameter("params_Epop.tau_w", r"\tau_{adpt}", "ms", "adaptation time constant of E"),
-    Parameter("params_Epop.E_gi", r"E_{I\to E}", "mV", "inhibitory reversal potential of E"),
-    Parameter("params_Epop.Q_ge", r"Q_{E\to E}", "nS", "synaptic weight E to E"),
-    Parameter("params_Epop.Q_gi", r"Q_{I\to E}", "nS", "synaptic weight I to E"),
-    Parameter("params_Epop.tau_ge", r"\tau_{E\to E}", "ms", "excitatory decay time of E"),
-    Parameter("params_Epop.tau_gi", r"\tau_{I\to E}", "ms", "inhibitory decay time of E"),
-    Parameter("params_Epop.poisson_rate", r"\nu_{input\to E}", "Hz", "input rate to E"),
-    Parameter("params_Ipop.Q_ge", r"Q_{E\to I}", "nS", "synaptic weight E to I"),
-    Parameter("params_Ipop.Q_gi", r"Q_{I\to I}", "nS", "synaptic weight I to I"),
-    Parameter("params_Ipop.poisson_rate", r"\nu_{input\to I}", "Hz", "input rate to I"),
-)
+PARAMETERS: tuple[Parameter, ...] = tuple(Parameter(*each) for each in columns.PARAMETERS)
 
 PARAMETER_NAMES: tuple[str, ...] = tuple(parameter.name for parameter in PARAMETERS)
 
 PSD_COLUMNS: tuple[str, ...] = tuple(f"psd_{half / 2}" for half in range(1001))
 """The PSD axis of the release: 0 to 500 Hz by 0.5 Hz."""
 
-_INTEGER_KEYS = {"params_settings.batch_seed", "params_settings.random_seed", "well"}
-_TEXT_KEYS = {"x_o", "inference.type", "mouse", "area", "date"}
-_META_FLOATS = {
-    "params_settings.sim_time",
-    "params_settings.real_run_time",
-    "infer.log_prob",
-    "t_rec",
-    "day",
-}
-_BOOLEANS = {"params_analysis.early_stopped"}
-_PSD = re.compile(r"psd_(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\Z")
-_FAMILIES = (
-    ("isi", re.compile(r"isi_(numspks|mean|std|25q|50q|75q|cv)_(mu|sigma)\Z")),
-    ("burst", re.compile(r"burst_[a-z0-9_]+\Z")),
-    ("pca", re.compile(r"pca_(total|[1-9]\d*)\Z")),
-    ("psd", _PSD),
-)
+_NAMES = {name: (family, kind) for family, kind, name in columns.NAMES}
+_NAMES |= dict.fromkeys(PARAMETER_NAMES, ("parameter", "float64"))
+_PATTERNS = tuple((family, kind, re.compile(pattern)) for family, kind, pattern in columns.PATTERNS)
 
 
 def column_family(name: str) -> tuple[str, str]:
@@ -281,19 +240,11 @@ def column_family(name: str) -> tuple[str, str]:
     >>> column_family("psd_0.5"), column_family("date"), column_family("mood")
     (('psd', 'float64'), ('key', 'text'), ('unknown', 'text'))
     """
-    if name in PARAMETER_NAMES:
-        return "parameter", "float64"
-    if name in _INTEGER_KEYS:
-        return "key", "int64"
-    if name in _TEXT_KEYS:
-        return "key", "text"
-    if name in _META_FLOATS:
-        return "meta", "float64"
-    if name in _BOOLEANS:
-        return "meta", "bool"
-    for family, pattern in _FAMILIES:
-        if pattern.match(name):
-            return family, "float64"
+    if name in _NAMES:
+        return _NAMES[name]
+    for family, kind, pattern in _PATTERNS:
+        if pattern.fullmatch(name):
+            return family, kind
     return "unknown", "text"
 
 
@@ -303,5 +254,4 @@ def psd_frequency(name: str) -> float | None:
     >>> psd_frequency("psd_12.5"), psd_frequency("psd_peak")
     (12.5, None)
     """
-    match = _PSD.match(name)
-    return float(match.group(1)) if match else None
+    return float(name.removeprefix("psd_")) if column_family(name)[0] == "psd" else None

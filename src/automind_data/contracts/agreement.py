@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from automind_data.common.layout import DATASETS, PARAMETER_NAMES
+from automind_data.common.layout import ARCHIVES, DATASETS, PARAMETER_NAMES, column_family
 from automind_data.contracts.inputs import Bound
-from automind_data.contracts.registry import Found, contract
-from automind_data.contracts.subjects import Copies, Discovered, Estimator, Observations
+from automind_data.contracts.registry import SHOWN, Found, contract
+from automind_data.contracts.subjects import (
+    Analyses,
+    Apart,
+    Copies,
+    Discovered,
+    Drawn,
+    Estimator,
+    Observations,
+    Priors,
+)
 
 __all__: list[str] = []
+
+SEEDS = ("params_settings.batch_seed", "params_settings.random_seed")
+RESIMULATED = "gt_resim"
+RELATIVE = 1e-12
 
 
 @contract("dgm-param-names", "error", Estimator)
@@ -150,12 +166,203 @@ def every_key_belongs_to_an_observation(discovered: Discovered) -> Iterator[Foun
 
 @contract("posterior-differs", "warning", Copies)
 def the_posterior_inside_is_the_published_one(copies: Copies) -> Iterator[Found]:
-    """The posterior inside an archive is the published density estimator."""
-    if copies.md5_inside != copies.md5_published:
+    """The posterior inside an archive holds the same network as the published density estimator."""
+    if copies.md5_inside == copies.md5_published:
+        return
+    files = f"(md5 {copies.md5_inside} and {copies.md5_published})"
+    inside, published = copies.network_inside, copies.network_published
+    if not inside or not published:
+        yield Found(f"the posterior inside is not {copies.published} {files}")
+        return
+    differ = sorted(
+        name for name in {*inside, *published} if inside.get(name) != published.get(name)
+    )
+    if differ:
         yield Found(
-            f"the posterior inside is not {copies.published}"
-            f" (md5 {copies.md5_inside} and {copies.md5_published})"
+            f"the posterior inside is not {copies.published}: {len(differ)} of"
+            f" {len({*inside, *published})} parts of the network differ {files}",
+            len(differ),
+            tuple({"part": name} for name in differ),
         )
+
+
+@contract("prior-differs", "error", Priors)
+def every_prior_is_the_same(priors: Priors) -> Iterator[Found]:
+    """All archives have the same prior: names, units and bounds, in one order."""
+    names = list(priors.of)
+    for name in names[1:]:
+        here, there = priors.of[name], priors.of[names[0]]
+        if here == there:
+            continue
+        stated = {bound.name: bound for bound in there}
+        odd = tuple(
+            {
+                "parameter": bound.name,
+                name: f"{bound.low} to {bound.high} {bound.unit}",
+                names[0]: f"{other.low} to {other.high} {other.unit}" if other else "not there",
+            }
+            for bound in here
+            if (other := stated.get(bound.name)) != bound
+        )
+        message = f"the prior of {name} is not that of {names[0]}"
+        what = f" in {len(odd)} parameters" if odd else " in the order or number of parameters"
+        yield Found(message + what, max(len(odd), 1), odd, file=ARCHIVES[name].path)
+
+
+@contract("analysis-differs", "warning", Analyses)
+def every_analysis_is_the_same(analyses: Analyses) -> Iterator[Found]:
+    """Simulation and analysis parameters agree across archives, but for seeds and times."""
+    names = list(analyses.of)
+    for name in names[1:]:
+        here, there = analyses.of[name], analyses.of[names[0]]
+        odd = tuple(
+            {"parameter": key, name: here.get(key, "–"), names[0]: there.get(key, "–")}
+            for key in sorted({*here, *there})
+            if here.get(key) != there.get(key)
+        )
+        if odd:
+            listed = ", ".join(case["parameter"] for case in odd[:3])
+            message = f"{len(odd)} parameters differ from those of {names[0]} ({listed})"
+            yield Found(message, len(odd), odd, file=ARCHIVES[name].path)
+
+
+@contract("batches-differ", "hint", Analyses)
+def every_batch_has_the_same_parameters(analyses: Analyses) -> Iterator[Found]:
+    """The batches in one archive have the same simulation and analysis parameters."""
+    for name, differences in analyses.within.items():
+        if differences:
+            cases = tuple({"member": member} for member in differences)
+            message = "batches have other parameters than the first one in the archive"
+            yield Found(message, len(cases), cases, file=ARCHIVES[name].path)
+
+
+@contract("heldout-in-training", "error", Apart)
+def no_heldout_row_was_trained_on(apart: Apart) -> Iterator[Found]:
+    """No held-out row is in the training table, by its seeds or by its 28 parameters."""
+    training, heldout = pl.scan_parquet(apart.training), pl.scan_parquet(apart.path)
+    schemas = training.collect_schema(), heldout.collect_schema()
+    for what, names in (("seeds", SEEDS), ("parameters", PARAMETER_NAMES)):
+        if not all(set(names) <= set(schema) for schema in schemas):
+            continue
+        shown = [name for name in SEEDS if name in schemas[1]]
+        both = (
+            heldout.select(*dict.fromkeys((*shown, *names)))
+            .with_row_index("row")
+            .join(
+                training.select(*names).with_row_index("row in training"),
+                on=list(names),
+                how="inner",
+            )
+            .select("row", *shown, "row in training")
+            .collect(engine="streaming")
+            .sort("row", "row in training")
+        )
+        if both.height:
+            message = f"{both['row'].n_unique()} held-out rows have the {what} of a training row"
+            cases = tuple(both.head(SHOWN).iter_rows(named=True))
+            yield Found(message, both["row"].n_unique(), cases)
+
+
+@contract("inference-types", "warning", Discovered)
+def every_observation_has_the_same_kinds_of_rows(discovered: Discovered) -> Iterator[Found]:
+    """Observations have equal numbers of rows of each kind: at most one MAP, mean, `gt_resim`."""
+    frame = pl.scan_parquet(discovered.path)
+    if not {"x_o", "inference.type"} <= set(frame.collect_schema()):
+        return
+    counted = (
+        frame.group_by("x_o", "inference.type")
+        .agg(pl.len().alias("rows"))
+        .collect(engine="streaming")
+        .drop_nulls()
+        .sort("x_o", "inference.type")
+    )
+    keys = counted["x_o"].unique(maintain_order=True).to_list()
+    rows = {(x_o, kind): n for x_o, kind, n in counted.iter_rows()}
+    cases: list[dict[str, Any]] = []
+    for kind in counted["inference.type"].unique(maintain_order=True).to_list():
+        numbers = [rows.get((key, kind), 0) for key in keys]
+        usual = Counter(numbers).most_common(1)[0][0]
+        cases += [
+            {"x_o": key, "inference.type": kind, "rows": n, "others have": usual}
+            for key, n in zip(keys, numbers, strict=True)
+            if n != usual
+        ]
+        once = kind == RESIMULATED or kind.endswith(("_map", "_mean"))
+        if once:
+            cases += [
+                {"x_o": key, "inference.type": kind, "rows": n, "at most": 1}
+                for key, n in zip(keys, numbers, strict=True)
+                if n > 1
+            ]
+        elif not re.search(r"_samples(_prune_[1-9]\d*)?\Z", kind):
+            cases.append({"inference.type": kind, "is": "no known kind"})
+        if kind == RESIMULATED and not discovered.simulated:
+            cases.append({"inference.type": kind, "is": "of recordings, which have no parameters"})
+    if cases:
+        yield Found("numbers of rows by observation and kind are odd", len(cases), tuple(cases))
+
+
+@contract("observation-not-heldout", "error", Drawn)
+def every_synthetic_observation_is_a_heldout_run(drawn: Drawn) -> Iterator[Found]:
+    """Every synthetic observation is a run of the held-out table."""
+    lost = (
+        _collected(
+            _numbered(drawn.path, drawn.key).join(
+                pl.scan_parquet(drawn.archive).select(drawn.key), on=drawn.key, how="anti"
+            )
+        )
+        .select("row", *drawn.key)
+        .sort("row")
+    )
+    if lost.height:
+        message = f"{lost.height} observations are no run of {drawn.drawn_from}"
+        yield Found(message, lost.height, tuple(lost.head(SHOWN).iter_rows(named=True)))
+
+
+@contract("observation-differs", "error", Drawn)
+def a_synthetic_observation_has_the_features_of_its_run(drawn: Drawn) -> Iterator[Found]:
+    """Every synthetic observation has the features of its held-out run, to 1e-12 of each."""
+    here, there = pl.scan_parquet(drawn.path), pl.scan_parquet(drawn.archive)
+    schemas = here.collect_schema(), there.collect_schema()
+    names = [
+        name
+        for name, kind in schemas[0].items()
+        if kind == pl.Float64
+        and schemas[1].get(name) == kind
+        and column_family(name)[0] in {"parameter", "isi", "burst", "pca", "psd"}
+    ]
+    keys = _collected(here.select(drawn.key))
+    runs = _collected(
+        there.select(*drawn.key, *names).join(keys.lazy(), on=drawn.key, how="semi")
+    ).unique(drawn.key, keep="first", maintain_order=True)
+    pairs = _collected(_numbered(drawn.path, drawn.key, names)).join(
+        runs, on=drawn.key, how="inner", suffix=" there", maintain_order="left"
+    )
+    one = pairs.select(names).to_numpy()
+    other = pairs.select(f"{name} there" for name in names).to_numpy()
+    near = np.abs(one - other) <= RELATIVE * np.abs(other)
+    odd = np.argwhere(~(near | (np.isnan(one) & np.isnan(other))))
+    if len(odd):
+        cases = tuple(
+            {
+                "row": pairs["row"][row],
+                **{key: pairs[key][row] for key in drawn.key},
+                "column": names[column],
+                "value": one[row, column],
+                drawn.drawn_from: other[row, column],
+            }
+            for row, column in odd[:SHOWN].tolist()
+        )
+        message = f"{len(odd)} features are not those of the same run in {drawn.drawn_from}"
+        yield Found(message, len(odd), cases)
+
+
+def _numbered(path: Path, key: Sequence[str], more: Sequence[str] = ()) -> pl.LazyFrame:
+    return pl.scan_parquet(path).select(*key, *more).with_row_index("row")
+
+
+def _collected(frame: pl.LazyFrame) -> pl.DataFrame:
+    return frame.collect(engine="streaming")
 
 
 def _not_the_28(what: str, parameters: tuple[Bound, ...]) -> Iterator[Found]:

@@ -22,7 +22,8 @@ class Finding(msgspec.Struct, frozen=True):
     """One thing that a contract found.
 
     `id` names the contract, `file` what it is about (a published path or the path
-    that was given), `count` how often it holds, `examples` up to five cases.
+    that was given), `count` how many cases there are, `examples` up to five of them,
+    `rule` what should hold.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Finding(msgspec.Struct, frozen=True):
     message: str
     count: int
     examples: tuple[Mapping[str, Any], ...]
+    rule: str = ""
     version: int = 1
 
 
@@ -41,7 +43,11 @@ def write_findings(path: str | Path, findings: Iterable[Finding]) -> None:
     write_text(path, "".join(lines))
 
 
-def summarize(findings: Iterable[Finding], rows: Mapping[str, int]) -> dict[str, Any]:
+def summarize(
+    findings: Iterable[Finding],
+    rows: Mapping[str, int],
+    usable: Mapping[str, Mapping[str, int]] | None = None,
+) -> dict[str, Any]:
     """Count findings by severity.
 
     Parameters
@@ -50,11 +56,14 @@ def summarize(findings: Iterable[Finding], rows: Mapping[str, int]) -> dict[str,
         All findings of a release.
     rows
         Number of rows of each archive's table.
+    usable
+        For each table, the number of rows that each density estimator could be trained on.
 
     Returns
     -------
     dict
-        `valid` (1 without an error, else 0), `errors`, `warnings`, `hints`, `infos`, `rows`.
+        `valid` (1 without an error, else 0), `errors`, `warnings`, `hints`, `infos`, `rows`,
+        `usable`.
     """
     counted = Counter(finding.severity for finding in findings)
     return {
@@ -64,14 +73,18 @@ def summarize(findings: Iterable[Finding], rows: Mapping[str, int]) -> dict[str,
         "hints": counted["hint"],
         "infos": counted["info"],
         "rows": dict(rows),
+        "usable": {table: dict(counts) for table, counts in (usable or {}).items()},
     }
 
 
 def write_summary(
-    path: str | Path, findings: Iterable[Finding], rows: Mapping[str, int]
+    path: str | Path,
+    findings: Iterable[Finding],
+    rows: Mapping[str, int],
+    usable: Mapping[str, Mapping[str, int]] | None = None,
 ) -> dict[str, Any]:
     """Write the summary as JSON and return it."""
-    summary = summarize(findings, rows)
+    summary = summarize(findings, rows, usable)
     write_json(path, summary)
     return summary
 
@@ -98,6 +111,7 @@ def _record(finding: Finding) -> dict[str, Any]:
         "file": finding.file,
         "dataset": finding.dataset,
         "message": finding.message,
+        "rule": finding.rule,
         "count": finding.count,
         "examples": [{key: _plain(value) for key, value in e.items()} for e in finding.examples],
     }

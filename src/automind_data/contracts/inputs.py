@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -37,6 +37,7 @@ class Release(msgspec.Struct, frozen=True):
 
     release: str
     files: tuple[ReleaseFile, ...]
+    sample: bool = False
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -48,11 +49,29 @@ class Bound(msgspec.Struct, frozen=True):
     high: float | None
 
 
+class Discarded(msgspec.Struct, frozen=True):
+    """Which rows of spectra were left out of the training, as the original recipe names it."""
+
+    manual_filter_logPSD: bool = False
+    power_thresh: tuple[float | str | None, ...] | None = None
+    f_band: tuple[float, float] = (2.0, 10.0)
+
+
+class TrainingFilters(msgspec.Struct, frozen=True):
+    """Which rows were left out of the training."""
+
+    discard_stopped: bool = False
+    discard_conditions: Discarded | bool | None = None
+
+
 class Conditioning(msgspec.Struct, frozen=True):
-    """What a density estimator is conditioned on: `psd` or `burst`, and its feature columns."""
+    """What a density estimator is conditioned on: `psd` or `burst`, its columns, and their use."""
 
     kind: str
     columns: tuple[str, ...]
+    bounds: tuple[tuple[float, float] | None, ...] | None = None
+    log10: bool | tuple[bool, ...] = False
+    training_filters: TrainingFilters | None = None
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -73,6 +92,24 @@ class ArchiveParams(msgspec.Struct, frozen=True):
     """`derived/params/<archive>.json`."""
 
     prior: tuple[Bound, ...]
+    simulation: dict[str, Any] = {}
+    analysis: dict[str, Any] = {}
+    differences: dict[str, Any] = {}
+
+
+class ProfileFile(msgspec.Struct, frozen=True):
+    """The profile of a table, as far as drift is judged by it."""
+
+    rows: Annotated[int, msgspec.Meta(ge=1)]
+    columns: dict[str, dict[str, Any]]
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """`probe.json` of a density estimator: digests of what it is made of."""
+
+    architecture: str
+    features: str
+    tensors: dict[str, str]
 
 
 def read_input(path: str | Path, kind: type[T]) -> T:

@@ -100,6 +100,7 @@ def _findings(subject: Subject) -> list[Finding]:
             message=found.message,
             count=found.count,
             examples=tuple(found.examples[:SHOWN]),
+            rule=rule.rule,
         )
         for rule in CONTRACTS
         if isinstance(subject, rule.subject)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,32 @@ from automind_data.common.layout import (
     Dataset,
     ObservationTable,
 )
+from automind_data.contracts.before import FOLDER, profile_path, read_baseline
 from automind_data.contracts.findings import Finding, write_findings, write_summary
-from automind_data.contracts.inputs import ArchiveParams, EstimatorFile, Release, read_input
+from automind_data.contracts.inputs import (
+    ArchiveParams,
+    Conditioning,
+    EstimatorFile,
+    Probe,
+    ProfileFile,
+    Release,
+    read_input,
+)
 from automind_data.contracts.registry import check
+from automind_data.contracts.spec import read_spec
 from automind_data.contracts.subjects import (
+    Analyses,
+    Apart,
     ArchiveFile,
+    Attested,
     Copies,
     Discovered,
+    Drawn,
+    Drift,
     Estimator,
     NotDerived,
     Observations,
+    Priors,
     Published,
     Subject,
     Table,
@@ -36,6 +53,13 @@ from automind_data.contracts.subjects import (
 
 __all__ = ["check_dataset", "validate_release", "write_gate"]
 
+OF_NO_MATTER = {
+    "path_dict",
+    "params_settings.batch_seed",
+    "params_settings.experiment",
+    "params_settings.random_seed",
+    "params_settings.real_run_time",
+}
 WITHOUT_POSTERIOR = tuple(kind for kind in MEMBER_KINDS if kind != "posterior")
 
 
@@ -62,13 +86,16 @@ def validate_release(root: str | Path, out: str | Path) -> Iterator[dict[str, An
     root, out = Path(root), Path(out)
     subjects = list(_release(root))
     findings: list[Finding] = []
+    usable: dict[str, dict[str, int]] = {}
     for done, subject in enumerate(subjects, 1):
         findings += check(subject)
+        if isinstance(subject, Table) and subject.uses:
+            usable[subject.path.stem] = dict(subject.spectra.usable)
         yield {"path": subject.file, "done": done, "total": len(subjects)}
     tables = {name: root / _table_of(name) for name in ARCHIVES}
     rows = {name: pq.read_metadata(at).num_rows for name, at in tables.items() if at.is_file()}
     write_findings(out / "findings.jsonl", findings)
-    write_summary(out / "summary.json", findings, rows)
+    write_summary(out / "summary.json", findings, rows, usable)
 
 
 def check_dataset(
@@ -126,17 +153,26 @@ def _release(root: Path) -> Iterator[Subject]:
     release = read_input(folder / "release.json", Release)
     yield Published(file="release.json", folder=folder, release=release)
     there = {file.path for file in release.files if (folder / file.path).is_file()}
+    uses = _uses(root, there)
     for archive in ARCHIVES.values():
         if archive.path in there:
-            yield from _archive(root, archive)
+            yield from _archive(root, archive, uses)
     for table in OBSERVATION_TABLES.values():
         if table.path in there:
-            yield from _observation_table(root, table)
+            yield from _observation_table(root, table, uses)
     for dataset in DATASETS.values():
         yield from _dataset(root, dataset, there)
+    yield from _between(root, there)
+    yield from _since(root, release)
 
 
-def _archive(root: Path, archive: Archive) -> Iterator[Subject]:
+def _uses(root: Path, there: set[str]) -> tuple[Conditioning, ...]:
+    """What the published density estimators are conditioned on."""
+    paths = [root / _dgm_of(name) for name, published in DGMS.items() if published in there]
+    return tuple(read_input(path, EstimatorFile).conditioning for path in paths if path.is_file())
+
+
+def _archive(root: Path, archive: Archive, uses: tuple[Conditioning, ...]) -> Iterator[Subject]:
     needs = tuple(MEMBER_KINDS) if archive.name in DATASETS else WITHOUT_POSTERIOR
     yield ArchiveFile(file=archive.path, path=root / "datasets" / archive.path, needs=needs)
     params = root / _params_of(archive.name)
@@ -146,19 +182,33 @@ def _archive(root: Path, archive: Archive) -> Iterator[Subject]:
     if not table.is_file():
         yield NotDerived(file=archive.path, output=_table_of(archive.name))
         return
-    prior = read_input(params, ArchiveParams).prior if params.is_file() else None
-    yield Table(file=archive.path, path=table, prior=prior, configurations=True)
+    yield Table(
+        file=archive.path,
+        path=table,
+        prior=read_input(params, ArchiveParams).prior if params.is_file() else None,
+        uniform=archive.name not in DATASETS,
+        configurations=True,
+        holds=read_spec().tables[archive.name].holds,
+        uses=uses,
+    )
 
 
-def _observation_table(root: Path, table: ObservationTable) -> Iterator[Subject]:
+def _observation_table(
+    root: Path, table: ObservationTable, uses: tuple[Conditioning, ...]
+) -> Iterator[Subject]:
     path = root / _observations_of(table.name)
     if not path.is_file():
         yield NotDerived(file=table.path, output=_observations_of(table.name))
         return
     drawn_from = root / _params_of(table.drawn_from) if table.drawn_from else None
     known = drawn_from is not None and drawn_from.is_file()
-    prior = read_input(drawn_from, ArchiveParams).prior if known and drawn_from else None
-    yield Table(file=table.path, path=path, prior=prior)
+    yield Table(
+        file=table.path,
+        path=path,
+        prior=read_input(drawn_from, ArchiveParams).prior if known and drawn_from else None,
+        holds=read_spec().tables[table.name].holds,
+        uses=uses,
+    )
     yield Observations(file=table.path, path=path, table=table)
 
 
@@ -166,15 +216,16 @@ def _dataset(root: Path, dataset: Dataset, there: set[str]) -> Iterator[Subject]
     archive, published = ARCHIVES[dataset.name], DGMS[dataset.dgm]
     observed = OBSERVATION_TABLES[dataset.observations]
     table, observations = root / _table_of(dataset.name), root / _observations_of(observed.name)
-    if table.is_file() and observations.is_file():
+    both = table.is_file() and observations.is_file()
+    if both:
         every = Observations(file=observed.path, path=observations, table=observed)
-        known = frozenset(key for key in every.keys if key is not None)
         yield Discovered(
             file=archive.path,
             dataset=dataset.name,
             path=table,
             observations=observed.path,
-            known=known,
+            known=frozenset(key for key in every.keys if key is not None),
+            simulated=observed.drawn_from is not None,
         )
     found: dict[str, EstimatorFile] = {}
     params = root / _params_of(dataset.name)
@@ -200,9 +251,95 @@ def _dataset(root: Path, dataset: Dataset, there: set[str]) -> Iterator[Subject]
             published=published,
             md5_inside=found[dataset.name].source.md5,
             md5_published=found[dataset.dgm].source.md5,
+            network_inside=_network(root, dataset.name),
+            network_published=_network(root, dataset.dgm),
         )
     if dataset.dgm in found and observations.is_file():
         yield _observations(dataset, observations, found[dataset.dgm])
+    if dataset.name in found and both:
+        yield Attested(
+            file=archive.path,
+            dataset=dataset.name,
+            path=table,
+            dgm=(root / _dgm_of(dataset.name)).parent,
+            observations=observations,
+            of=dataset,
+        )
+
+
+def _network(root: Path, name: str) -> dict[str, str]:
+    """Return digests of the parts of a network; none where its probe is not there."""
+    path = (root / _dgm_of(name)).with_name("probe.json")
+    if not path.is_file():
+        return {}
+    probe = read_input(path, Probe)
+    return {"architecture": probe.architecture, "conditioning": probe.features, **probe.tensors}
+
+
+def _between(root: Path, there: set[str]) -> Iterator[Subject]:
+    """What holds between archives."""
+    params = {
+        name: read_input(root / _params_of(name), ArchiveParams)
+        for name, archive in ARCHIVES.items()
+        if archive.path in there and (root / _params_of(name)).is_file()
+    }
+    if params:
+        file = ARCHIVES[next(iter(params))].path
+        yield Priors(file=file, of={name: said.prior for name, said in params.items()})
+        yield Analyses(
+            file=file,
+            of={name: flat_settings(said.analysis) for name, said in params.items()},
+            within={name: said.differences for name, said in params.items()},
+        )
+    tables = {name: root / _table_of(name) for name in ARCHIVES if ARCHIVES[name].path in there}
+    training, heldout = tables.get("training"), tables.get("heldout")
+    if training and heldout and training.is_file() and heldout.is_file():
+        yield Apart(file=ARCHIVES["heldout"].path, path=heldout, training=training)
+    for table in OBSERVATION_TABLES.values():
+        path, archive = root / _observations_of(table.name), tables.get(table.drawn_from or "")
+        if table.drawn_from and archive and archive.is_file() and path.is_file():
+            yield Drawn(
+                file=table.path,
+                path=path,
+                key=table.key_columns,
+                archive=archive,
+                drawn_from=table.drawn_from,
+            )
+
+
+def _since(root: Path, release: Release) -> Iterator[Subject]:
+    """What changed since the release before, where that is another one of the same kind."""
+    known = read_baseline(root / FOLDER)
+    if known is None:
+        return
+    before, profiles = known
+    if before.release == release.release or before.sample != release.sample:
+        return
+    files = {name: archive.path for name, archive in ARCHIVES.items()}
+    files |= {name: table.path for name, table in OBSERVATION_TABLES.items()}
+    for name, file in files.items():
+        path = root / profile_path(name)
+        if name in profiles and path.is_file():
+            now = read_input(path, ProfileFile)
+            new = {"rows": now.rows, "columns": now.columns}
+            yield Drift(file=file, before=before.release, old=profiles[name], new=new)
+
+
+def flat_settings(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return `section.key` → value with its unit, but for what names a run or a place.
+
+    >>> flat_settings({"params_analysis": {"n_pcs": {"value": 20, "unit": "1"}}})
+    {'params_analysis.n_pcs': '20'}
+    """
+    return {
+        f"{section}.{key}": " ".join(
+            [json.dumps(entry.get("value")), *([u] if (u := entry.get("unit", "1")) != "1" else [])]
+        )
+        for section, entries in settings.items()
+        if section not in OF_NO_MATTER and isinstance(entries, Mapping)
+        for key, entry in entries.items()
+        if f"{section}.{key}" not in OF_NO_MATTER and isinstance(entry, Mapping)
+    }
 
 
 def _observations(dataset: Dataset, path: Path, estimator: EstimatorFile) -> Observations:

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from automind_data.common.archive import DEFAULT_LIMITS, Limits, Plan, read_plan
-from automind_data.common.layout import DATASETS, ObservationTable
+from automind_data.common.layout import DATASETS, Dataset, ObservationTable
 from automind_data.common.observations import observation_key
 from automind_data.contracts.inputs import Bound, Conditioning, Release
+from automind_data.contracts.residuals import Residuals, residuals_of
+from automind_data.contracts.rowwise import Spectra, look_at_rows
+from automind_data.contracts.scan import Stats, scan
 from automind_data.tables import column_names
 
 __all__ = [
+    "Analyses",
+    "Apart",
     "ArchiveFile",
+    "Attested",
     "Copies",
     "Discovered",
+    "Drawn",
+    "Drift",
     "Estimator",
     "NotDerived",
     "Observations",
+    "Priors",
     "Published",
     "Refused",
     "Subject",
@@ -76,13 +87,18 @@ class Refused(Subject):
 class Table(Subject):
     """One typed table.
 
-    `prior` are the bounds that its parameters were drawn from, if known;
-    `configurations` says that it must have the parameters.
+    `prior` are the bounds that its parameters were drawn from, if known, and
+    `uniform` says that they were drawn from all of it; `configurations` says that
+    it must have the parameters, `holds` which families of features; `uses` is what
+    the density estimators are conditioned on that its rows are for.
     """
 
     path: Path
     prior: tuple[Bound, ...] | None = None
+    uniform: bool = False
     configurations: bool = False
+    holds: tuple[str, ...] = ()
+    uses: tuple[Conditioning, ...] = ()
 
     @cached_property
     def frame(self) -> pl.LazyFrame:
@@ -93,6 +109,21 @@ class Table(Subject):
     def columns(self) -> list[str]:
         """Column names in the file's order."""
         return column_names(self.path)
+
+    @cached_property
+    def schema(self) -> pl.Schema:
+        """The type of each column."""
+        return self.frame.collect_schema()
+
+    @cached_property
+    def stats(self) -> Stats:
+        """What one pass over all columns says."""
+        return scan(self.frame)
+
+    @cached_property
+    def spectra(self) -> Spectra:
+        """What one pass over the rows of features says."""
+        return look_at_rows(self.path, self.schema, self.uses)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,17 +164,83 @@ class Observations(Subject):
 
 @dataclass(frozen=True, kw_only=True)
 class Discovered(Subject):
-    """The observation keys in the table of a discovered archive, and those that there are."""
+    """The observation keys in the table of a discovered archive, and those that there are.
+
+    `simulated` says that the observations are runs, whose parameters are known.
+    """
 
     path: Path
     observations: str
     known: frozenset[str] = field(repr=False)
+    simulated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Copies(Subject):
-    """The posterior inside an archive and the published file that it should be."""
+    """The posterior inside an archive and the published file that it should be.
+
+    The networks are the digests of their parts, empty where they are not known.
+    """
 
     published: str
     md5_inside: str
     md5_published: str
+    network_inside: Mapping[str, str] = field(default_factory=dict)
+    network_published: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Priors(Subject):
+    """The prior of each archive, by its name."""
+
+    of: Mapping[str, tuple[Bound, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analyses(Subject):
+    """The parameters of each archive as key → value, and where its own batches differ."""
+
+    of: Mapping[str, Mapping[str, Any]]
+    within: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apart(Subject):
+    """The held-out table and the training table, which share no run."""
+
+    path: Path
+    training: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn(Subject):
+    """Observations that are runs, and the table of the archive that they were drawn from."""
+
+    path: Path
+    key: tuple[str, ...]
+    archive: Path
+    drawn_from: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attested(Subject):
+    """A discovered table, the density estimator inside its archive, and its observations."""
+
+    path: Path
+    dgm: Path
+    observations: Path
+    of: Dataset
+
+    @cached_property
+    def residuals(self) -> Residuals:
+        """How far the stored log-densities are from the density estimator's own."""
+        return residuals_of(self.path, self.dgm, self.observations, self.of)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift(Subject):
+    """The profile of a table, and that of the same table in the release before."""
+
+    before: str
+    old: Mapping[str, Any] = field(repr=False)
+    new: Mapping[str, Any] = field(repr=False)
