@@ -95,7 +95,8 @@ def test_the_posterior_inside_an_archive_agrees_with_its_prior(root: Path) -> No
     edit(inside, lambda dgm: dgm["parameters"][0].update(high=88.0))
     findings, summary = validated(root)
     assert keys(findings) == [
-        ("dgm-bounds", "discovered_posterior_samples/synthetic.zip", "synthetic")
+        ("dgm-bounds", "discovered_posterior_samples/synthetic.zip", "synthetic"),
+        ("log-prob-differs", "discovered_posterior_samples/synthetic.zip", "synthetic"),
     ]
     assert summary["valid"] == 0
 
@@ -113,7 +114,12 @@ def test_tables_are_held_to_their_own_prior(root: Path) -> None:
     params = root / "derived" / "params" / "heldout.json"
     edit(params, lambda said: said["prior"][2].update(low=-50.0, high=-40.0))
     findings, _ = validated(root)
-    assert keys(findings) == [("param-out-of-bounds", ARCHIVES["heldout"].path, None)]
+    assert keys(findings) == [
+        ("param-out-of-bounds", ARCHIVES["heldout"].path, None),
+        ("not-uniform", ARCHIVES["heldout"].path, None),
+        ("param-out-of-bounds", OBSERVATION_TABLES["synthetic_summary"].path, None),
+        ("prior-differs", ARCHIVES["heldout"].path, None),
+    ]
 
 
 def test_keys_of_discovered_tables_are_looked_up(root: Path) -> None:
@@ -123,7 +129,10 @@ def test_keys_of_discovered_tables_are_looked_up(root: Path) -> None:
     list(tabulate(path, root / "derived" / "observations" / "organoid_summary.parquet"))
     write_release_json(root, "made-up")
     findings, _ = validated(root)
-    assert keys(findings) == [("x-o-unresolved", ARCHIVES["organoids"].path, "organoids")]
+    assert keys(findings) == [
+        ("x-o-unresolved", ARCHIVES["organoids"].path, "organoids"),
+        ("log-prob-not-computed", ARCHIVES["organoids"].path, "organoids"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,12 @@ def data_dictionary(spec: Spec) -> str:
     ]
     for name, table in spec.tables.items():
         keys = ", ".join(f"`{key}`" for key in table.key)
-        held = ", ".join(spec.families[family].lower() for family in table.holds)
+        held = ", ".join(
+            [
+                *(spec.families[family].lower() for family in table.holds),
+                *(f"`{column}`" for column in table.also),
+            ]
+        )
         lines.append(f"| `{name}` | {keys} | {held} |")
     for family, title in spec.families.items():
         lines += ["", f"## {title}", ""]
@@ -111,8 +116,6 @@ def columns_module(spec: Spec) -> str:
     ]
     lines = [
         '"""The columns of a release\'s tables; made from `contracts/release.yaml`."""',
-        "",
-        "# ruff: noqa: E501",
         "",
         '__all__ = ["NAMES", "PARAMETERS", "PATTERNS"]',
         "",

@@ -26,10 +26,11 @@ class ParameterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TableSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The columns that name a row of a table, and the families that it holds."""
+    """The columns that name a row of a table, the families that it holds, further columns."""
 
     key: tuple[str, ...]
     holds: tuple[str, ...]
+    also: tuple[str, ...] = ()
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
