@@ -44,6 +44,14 @@ lint: setup ## check style and types
 bench: setup ## measure what the README quotes
 	@for each in benchmarks/*.py; do $(PYTHON_HERE) $$each || exit 1; done
 
+.PHONY: docs
+docs: setup ## make the data dictionary, the list of checks and the Croissant metadata again
+	$(PYTHON_HERE) -m automind_data.contracts.dictionary
+
+.PHONY: baseline
+baseline: setup ## compare the next release with the one at REV, a commit
+	$(PYTHON_HERE) -m automind_data.contracts.baseline $(REV)
+
 .PHONY: embed
 embed: setup ## rewrite .dvc-sample/ to what HEAD and datasets/RELEASES.md reach (EMBED=--working-tree: and what is not committed yet)
 	$(PYTHON_HERE) -m automind_data.embed $(EMBED)

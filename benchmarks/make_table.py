@@ -1,7 +1,5 @@
 """A training table of any number of rows with the published columns, from the sample release.
 
-    python benchmarks/make_table.py ROWS OUT.parquet
-
 Parameters are drawn anew from the prior. Features are those of rows of the sample
 release, each scaled by a factor near one; the principal components that the sample
 lacks go on where its own end. Equal arguments give equal bytes.

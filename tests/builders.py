@@ -384,14 +384,15 @@ def write_release(root: Path, *, batch_seed: int, n_pcs: int) -> Path:
     return root
 
 
-def write_release_json(root: Path, release: str) -> None:
+def write_release_json(root: Path, release: str, *, sample: bool = False) -> None:
     """State the published files of `root` as they are."""
     files = []
     for file in FILES:
         data = (root / "datasets" / file.path).read_bytes()
         md5 = hashlib.md5(data).hexdigest()
         files.append({"path": file.path, "md5": md5, "size": len(data), "release": release})
-    write_json(root / "datasets" / "release.json", {"release": release, "files": files})
+    said = {"release": release, "sample": sample, "files": files}
+    write_json(root / "datasets" / "release.json", said)
 
 
 def write_json(path: Path, value: Any) -> Path:

@@ -47,7 +47,9 @@ def validated(root: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     assert {event["total"] for event in events} == {len(events)}
     lines = (out / "findings.jsonl").read_text().splitlines()
     findings = [json.loads(line) for line in lines]
-    return [found for found in findings if found["severity"] != "info"], json.loads((out / "summary.json").read_bytes())
+    return [found for found in findings if found["severity"] != "info"], json.loads(
+        (out / "summary.json").read_bytes()
+    )
 
 
 def edit(path: Path, change: Callable[[Any], None]) -> None:

@@ -64,7 +64,7 @@ def values_are_as_before(drift: Drift) -> Iterator[Found]:
     """Tables with as many rows as before have the same values, as far as profiles tell."""
     if drift.old["rows"] != drift.new["rows"]:
         return
-    cases = []
+    cases: list[dict[str, Any]] = []
     for name, old, new in _both(drift):
         here = rounded(new)
         moved = [number for number in NUMBERS if old.get(number) != here.get(number)]
@@ -86,7 +86,7 @@ def values_are_as_before(drift: Drift) -> Iterator[Found]:
 @contract("distribution-shift", "warning", Drift)
 def no_distribution_shifted(drift: Drift) -> Iterator[Found]:
     """No mean moved by five standard errors, and no share of empty cells by more than chance."""
-    cases = []
+    cases: list[dict[str, Any]] = []
     for name, old, new in _both(drift):
         moved = _mean_moved(drift, old, new) or _nulls_moved(drift, old, new)
         if moved and column_family(name)[0] != "key":
@@ -107,18 +107,21 @@ def _both(drift: Drift) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, A
 def _mean_moved(
     drift: Drift, old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    ends = [(side.get("mean"), side.get("sd")) for side in (old, new)]
-    counts = [
-        rows - side["nulls"] for rows, side in ((drift.old["rows"], old), (drift.new["rows"], new))
-    ]
-    if any(mean is None or sd is None for mean, sd in ends) or min(counts) < 2:
+    counts = [rows - side["nulls"] for rows, side in _sides(drift, old, new)]
+    mean, sd, mean_now, sd_now = (side.get(of) for side in (old, new) for of in ("mean", "sd"))
+    if mean is None or sd is None or mean_now is None or sd_now is None or min(counts) < 2:
         return None
-    (mean, sd), (mean_now, sd_now) = ends
     error = math.hypot(sd / math.sqrt(counts[0]), sd_now / math.sqrt(counts[1]))
     step = abs(mean_now - mean)
     if step > STEPS * error and step > SHIFT * max(sd, sd_now):
         return {"of": "mean", drift.before: mean, "now": rounded(new)["mean"]}
     return None
+
+
+def _sides(
+    drift: Drift, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> tuple[tuple[int, Mapping[str, Any]], ...]:
+    return (drift.old["rows"], old), (drift.new["rows"], new)
 
 
 def _nulls_moved(

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from automind_data.common.errors import AutomindError
 from automind_data.common.layout import PARAMETER_NAMES, Dataset
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def residuals_of(path: Path, dgm: Path, observations: Path, dataset: Dataset) ->
     Returns
     -------
     Residuals
-        Infinite where just one of the two is a number.
+        Infinite where just one of the two is a number. Nothing is known where the
+        observations have not the features that the density estimator needs.
     """
     wanted = ["x_o", LOG_PROB, *PARAMETER_NAMES]
     if not set(wanted) <= set(pl.scan_parquet(path).collect_schema()):
@@ -64,7 +66,10 @@ def residuals_of(path: Path, dgm: Path, observations: Path, dataset: Dataset) ->
     from automind_data.dgm.model import load
 
     estimator = load(dgm, torch.float64)
-    rows = read_observations(observations, estimator.recipe.columns, dataset)
+    try:
+        rows = read_observations(observations, estimator.recipe.columns, dataset)
+    except AutomindError:
+        rows = {}
     table = pl.read_parquet(path, columns=wanted)
     keys: list[str | None] = table["x_o"].to_list()
     stored = table[LOG_PROB].to_numpy().astype(np.float64)

@@ -49,7 +49,7 @@ class Spectra:
     examples
         The first rows of each kind.
     odd_rows
-        Rows in which only a part of the spectrum is filled.
+        Rows in which a part of the spectrum is filled, or any of it though they were stopped.
     usable
         For each density estimator (`psd`, `burst`): rows that it could be trained on.
     """
@@ -77,7 +77,8 @@ def look_at_rows(path: Path, schema: pl.Schema, uses: tuple[Conditioning, ...]) 
     """
     numbers = {name for name, kind in schema.items() if kind.is_float()}
     hertz = {name: hz for name in schema if (hz := psd_frequency(name)) is not None}
-    spectrum = [name for name in hertz if name in numbers]
+    hertz = {name: hz for name, hz in hertz.items() if name in numbers}
+    spectrum = list(hertz)
     uses = tuple(use for use in uses if set(use.columns) <= numbers)
     features = [name for use in uses if use.kind != "psd" for name in use.columns]
     found = Spectra(usable={use.kind: 0 for use in uses})
@@ -85,11 +86,12 @@ def look_at_rows(path: Path, schema: pl.Schema, uses: tuple[Conditioning, ...]) 
         return found
     shown = [name for name in SEEDS if name in schema]
     wanted = [*dict.fromkeys([*shown, *([EARLY] if EARLY in schema else []), *spectrum, *features])]
-    for block in pq.ParquetFile(path).iter_batches(BLOCK, columns=wanted, use_threads=True):
+    for block in _blocks(path, wanted):
         rows = _Block(block, hertz)
         power = rows.power(spectrum, [use for use in uses if use.kind == "psd"])
         kinds = rows.limits(power)
-        found.odd_rows += int(((power.filled > 0) & (power.filled < len(spectrum))).sum())
+        partly = (power.filled > 0) & (power.filled < len(spectrum))
+        found.odd_rows += int((partly | ((power.filled > 0) & rows.stopped)).sum())
         for kind, guilty in kinds.items():
             where = np.flatnonzero(guilty)
             found.kinds[kind] += len(where)
@@ -103,6 +105,13 @@ def look_at_rows(path: Path, schema: pl.Schema, uses: tuple[Conditioning, ...]) 
             found.usable[use.kind] += int(good.sum())
         found.rows += block.num_rows
     return found
+
+
+def _blocks(path: Path, columns: list[str]) -> Iterator[Any]:
+    """Read a table block by block; a reader over several row groups would keep them all."""
+    file = pq.ParquetFile(path)
+    for number in range(file.num_row_groups):
+        yield from file.read_row_group(number, columns=columns).combine_chunks().to_batches(BLOCK)
 
 
 @dataclass(frozen=True)
@@ -124,9 +133,9 @@ class _Block:
     def __init__(self, block: Any, hertz: dict[str, float]) -> None:
         self._block, self._hertz = block, hertz
         self._size = block.num_rows
-        self._stopped: Flags = np.zeros(self._size, bool)
+        self.stopped: Flags = np.zeros(self._size, bool)
         if EARLY in block.schema.names:
-            self._stopped = block[EARLY].fill_null(True).to_numpy(zero_copy_only=False)
+            self.stopped = block[EARLY].fill_null(True).to_numpy(zero_copy_only=False)
 
     def power(self, spectrum: list[str], uses: list[Conditioning]) -> _Power:
         """Reduce the spectrum of each row, one column after the other."""
@@ -184,7 +193,7 @@ class _Block:
         good = np.ones(self._size, bool)
         filters = use.training_filters
         if filters is not None and filters.discard_stopped:
-            good &= ~self._stopped
+            good &= ~self.stopped
         if use.kind == "psd":
             return good
         bounds = use.bounds or (None,) * len(use.columns)

@@ -98,9 +98,9 @@ def scan(frame: pl.LazyFrame) -> Stats:
     found: dict[str, dict[str, Any]] = {name: {} for name in schema}
     names = list(schema)
     for label, value in counted.items():
-        number, _, what = label.partition(" ")
+        place, _, what = label.partition(" ")
         if what:
-            found[names[int(number)]][what] = value
+            found[names[int(place)]][what] = value
     return Stats(
         counted["rows"],
         counted["stopped"] or 0,

@@ -77,7 +77,8 @@ def read_spec() -> Spec:
     AutomindError
         It does not have the agreed form.
     """
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     place = Path(__file__).with_name("release.yaml")
     try:

@@ -217,8 +217,10 @@ def every_value_is_in_its_physical_range(table: Table) -> Iterator[Found]:
     """Every value is within what is physically possible (see the data dictionary)."""
     limits = {name: (rule.low, rule.high) for name, rule in _numbers(table)}
     bad = {
-        name: ((pl.col(name) < low) if low is not None else False)
-        | ((pl.col(name) > high) if high is not None else False)
+        name: pl.any_horizontal(
+            *([pl.col(name) < low] if low is not None else []),
+            *([pl.col(name) > high] if high is not None else []),
+        )
         for name, (low, high) in (
             (name, _widened(*ends)) for name, ends in limits.items() if ends != (None, None)
         )

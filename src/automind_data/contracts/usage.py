@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,13 +25,13 @@ def parameters_are_uniform_under_the_prior(table: Table) -> Iterator[Found]:
     """Parameters drawn from the prior are uniform in it (Kolmogorov and Smirnov, Bonferroni)."""
     if not table.uniform or table.prior is None:
         return
-    odd = []
+    odd: list[dict[str, Any]] = []
     for bound in table.prior:
         if table.schema.get(bound.name) != pl.Float64 or bound.low is None or bound.high is None:
             continue
         column = table.frame.select(bound.name).drop_nulls().collect(engine="streaming")
         unit = (column[bound.name].to_numpy() - bound.low) / (bound.high - bound.low)
-        unit = np.sort(unit[np.isfinite(unit)])
+        unit = np.sort(np.clip(unit[np.isfinite(unit)], 0, 1))
         distance = _distance(unit)
         p = kolmogorov_p(distance, len(unit)) * len(table.prior)
         if p < LEVEL:
@@ -82,7 +83,7 @@ def kolmogorov_p(distance: float, n: int) -> float:
     if scaled < 0.2:
         return 1.0
     terms = ((-1) ** (k - 1) * math.exp(-2 * (k * scaled) ** 2) for k in range(1, TERMS))
-    return min(max(2 * sum(terms), 0.0), 1.0)
+    return float(min(max(2 * sum(terms), 0.0), 1.0))
 
 
 def _distance(unit: np.ndarray) -> float:
