@@ -227,6 +227,8 @@ def _validation(folder: Path, findings: tuple[dict[str, object], ...]) -> None:
         for severity in ("error", "warning", "hint", "info")
     }
     rows = {name: 1_000_000 + i for i, name in enumerate(ARCHIVES)}
-    _write(folder / "summary.json", {"valid": int(tally["errors"] == 0), **tally, "rows": rows})
+    summary = {"valid": int(tally["errors"] == 0), **tally, "rows": rows}
+    usable = {"training": {"psd": 517_001, "burst": 243_002}, "allenvc_summary": {"psd": 18}}
+    _write(folder / "summary.json", {**summary, "usable": usable})
     for name in DATASETS:
         _write(folder / "gate" / f"{name}.json", {"dataset": name, "verdict": "open", "errors": []})

@@ -107,12 +107,17 @@ def test_valid_and_not_valid(page, tmp_path):
     findings = (
         {"severity": "error", "id": "psd-axis", "message": "The axis is odd.", "count": 12345},
         {"severity": "hint", "message": "A hint.", "examples": [{"row": 3, "value": None}]},
+        {"severity": "info", "message": "Counted.", "rule": "Rows are counted."},
     )
     text = read(build(make_inputs(tmp_path, findings=findings))).text
-    assert re.search(r"\bnot valid 1 error 0 warnings 1 hint 0 notes", text)
+    assert re.search(r"\bnot valid 1 error 0 warnings 1 hint 1 note", text)
     assert "Error: The axis is odd. datasets" in text
     assert "12 345 cases · psd-axis" in text
     assert "row: 3, value: null" in text
+    assert (
+        text.count("What should hold: ") == text.count("What should hold: Rows are counted.") == 1
+    )
+    assert re.search(r"Table psd burst training 517.001 243.002 allenvc_summary 18 –", text)
 
 
 def test_without_a_summary_nothing_is_called_valid(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,18 @@ import polars as pl
 
 from automind_data.contracts.spec import rule_of
 
-__all__ = ["EARLY", "ColumnStats", "Stats", "has_run", "is_stopped", "scan"]
+__all__ = ["BURSTS", "EARLY", "ColumnStats", "Stats", "has_run", "is_stopped", "scan"]
 
 EARLY = "params_analysis.early_stopped"
 MARKERS = ("isi_numspks_mu", "pca_total", "psd_10.0", "psd_250.0")
 """A row has features if one of these is filled; they are never empty in a run that has them."""
 
-ROW_KEY = "burst_num"
+BURSTS = "burst_num"
+COUNTED = {"isi", "burst", "pca"}
+"""Features whose every cell is held to its row here; those of spectra are in `rowwise`."""
+
+MARK, STOPPED, RUN = "\0", "\0stopped", "\0run"
+"""No column of a table can be named so: its text holds no such letter."""
 
 
 @dataclass(frozen=True)
@@ -81,26 +87,23 @@ def scan(frame: pl.LazyFrame) -> Stats:
         The table; columns that the release does not know are only counted.
     """
     schema = frame.collect_schema()
-    asked = [pl.len().alias("rows")]
-    asked += [pl.col("is stopped").sum().alias("stopped")]
-    asked += [(~pl.col("has run") & ~pl.col("is stopped")).sum().alias("failed")]
-    for number, (name, kind) in enumerate(schema.items()):
-        asked += [
-            expression.alias(f"{number} {what}")
-            for what, expression in _of_column(name, kind, ROW_KEY in schema).items()
-        ]
-    counted = (
-        frame.with_columns(is_stopped(schema).alias("is stopped"), has_run(schema).alias("has run"))
-        .select(asked)
-        .collect(engine="streaming")
-        .row(0, named=True)
+    totals = (
+        pl.len().alias("rows"),
+        pl.col(STOPPED).sum().alias("stopped"),
+        (~pl.col(RUN) & ~pl.col(STOPPED)).sum().alias("failed"),
     )
+    marked = frame.with_columns(is_stopped(schema).alias(STOPPED), has_run(schema).alias(RUN))
+    columns = (
+        asked.name.suffix(f"{MARK}{what}")
+        for what, asked in _of_columns(schema)
+        if asked is not None
+    )
+    counted = marked.select(*totals, *columns).collect(engine="streaming").row(0, named=True)
     found: dict[str, dict[str, Any]] = {name: {} for name in schema}
-    names = list(schema)
     for label, value in counted.items():
-        place, _, what = label.partition(" ")
-        if what:
-            found[names[int(place)]][what] = value
+        name, mark, what = label.rpartition(MARK)
+        if mark:
+            found[name][what] = value
     return Stats(
         counted["rows"],
         counted["stopped"] or 0,
@@ -109,16 +112,22 @@ def scan(frame: pl.LazyFrame) -> Stats:
     )
 
 
-def _of_column(name: str, kind: pl.DataType, bursts: bool) -> dict[str, pl.Expr]:
-    column = pl.col(name)
-    asked = {"nulls": column.null_count()}
-    if kind.is_float():
-        asked |= {"low": column.min(), "high": column.nan_max()}
-    elif kind.is_integer():
-        asked |= {"low": column.min(), "high": column.max()}
-    rule = rule_of(name)
-    if rule is not None and rule.family in {"isi", "burst", "pca"}:
-        asked["filled_without_run"] = (column.is_not_null() & ~pl.col("has run")).sum()
-        if rule.nulls.startswith("bursts") and bursts:
-            asked["apart_from_bursts"] = (column.is_null() != pl.col(ROW_KEY).is_null()).sum()
-    return asked
+def _of_columns(schema: pl.Schema) -> Iterator[tuple[str, pl.Expr | None]]:
+    """Give each field of `ColumnStats` with one expression for all the columns that have it."""
+    rules = {name: rule for name in schema if (rule := rule_of(name)) is not None}
+    whole = [name for name, kind in schema.items() if kind.is_integer()]
+    floats = [name for name, kind in schema.items() if kind.is_float()]
+    features = [name for name, rule in rules.items() if rule.family in COUNTED]
+    bursts = [name for name, rule in rules.items() if rule.nulls.startswith("bursts")]
+    yield "nulls", _all(list(schema), lambda column: column.null_count())
+    yield "low", _all([*whole, *floats], lambda column: column.min())
+    yield "high", _all(floats, lambda column: column.nan_max())
+    yield "high", _all(whole, lambda column: column.max())
+    yield "filled_without_run", _all(features, lambda c: (c.is_not_null() & ~pl.col(RUN)).sum())
+    if BURSTS in schema:
+        none = pl.col(BURSTS).is_null()
+        yield "apart_from_bursts", _all(bursts, lambda column: (column.is_null() != none).sum())
+
+
+def _all(names: list[str], asked: Callable[[pl.Expr], pl.Expr]) -> pl.Expr | None:
+    return asked(pl.col(names)) if names else None

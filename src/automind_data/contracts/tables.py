@@ -17,7 +17,7 @@ import polars as pl
 from automind_data.common.layout import PARAMETER_NAMES, PSD_COLUMNS, column_family, psd_frequency
 from automind_data.contracts.inputs import Bound
 from automind_data.contracts.registry import SHOWN, Found, contract
-from automind_data.contracts.scan import ROW_KEY, has_run, is_stopped
+from automind_data.contracts.scan import BURSTS, has_run, is_stopped
 from automind_data.contracts.spec import Column, read_spec, rule_of
 from automind_data.contracts.subjects import Table
 
@@ -285,10 +285,10 @@ def a_run_has_its_features(table: Table) -> Iterator[Found]:
 @contract("burst-null", "error", Table)
 def burst_features_are_empty_together(table: Table) -> Iterator[Found]:
     """With too few bursts all burst features are empty, else only correlations may be."""
-    number = pl.col(ROW_KEY).is_null()
+    number = pl.col(BURSTS).is_null()
     bad: dict[str, pl.Expr] = {}
     for name, rule in _features(table):
-        if name == ROW_KEY or not table.stats.columns[name].apart_from_bursts:
+        if name == BURSTS or not table.stats.columns[name].apart_from_bursts:
             continue
         empty = pl.col(name).is_null()
         bad[name] = (empty != number) if rule.nulls == "bursts" else (~empty & number)

@@ -61,6 +61,7 @@ class Summary(msgspec.Struct, frozen=True):
     hints: int
     infos: int
     rows: dict[str, int]
+    usable: dict[str, dict[str, int]] = {}
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -73,6 +74,7 @@ class Finding(msgspec.Struct, frozen=True):
     count: int
     dataset: str | None = None
     examples: tuple[Any, ...] = ()
+    rule: str = ""
 
 
 class Gate(msgspec.Struct, frozen=True):
