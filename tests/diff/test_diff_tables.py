@@ -15,6 +15,7 @@ from scipy.stats import ks_2samp
 from automind_data.diff import tables
 from automind_data.diff.changes import TableChange
 from automind_data.diff.table_file import ParquetTable
+from automind_data.tables.profile import FORMAT
 from tests.diff.scratch_diff import (
     SEEDS,
     SOURCES,
@@ -326,7 +327,11 @@ def test_a_table_that_one_revision_lacks(tmp_path: Path) -> None:
     ("file", "content", "said"),
     [
         ("profile", b"{", "is no JSON, so the table itself was read"),
-        ("profile", b'{"format": 1, "columns": {"a": 3}}', "has not the form of a profile"),
+        (
+            "profile",
+            b'{"format": %d, "columns": {"a": 3}}' % FORMAT,
+            "has not the form of a profile",
+        ),
         ("digests", b"PAR1", "is no Parquet file, so the table itself was read"),
         ("digests", None, "has 29 rows where the profile has 30, so the table itself was read"),
     ],

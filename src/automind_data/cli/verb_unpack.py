@@ -46,8 +46,8 @@ def command(
     leave the folder, a link, or another oddity is refused as a whole.
 
     \b
-    Examples: automind-data unpack training.zip training
-              automind-data unpack --plan stranger.zip anywhere
+    Example: automind-data unpack training.zip training
+    Example: automind-data unpack --plan stranger.zip anywhere
     """
     from automind_data.common.archive import (
         DEFAULT_LIMITS,

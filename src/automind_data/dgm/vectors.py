@@ -349,6 +349,7 @@ def compiled(write: Callable[..., None], pointers: int, lanes: int, shape: Any =
 
     Examples
     --------
+    >>> import numpy as np
     >>> def double(code, shape, values, count):
     ...     with code.loop(count) as row:
     ...         code.store(shape * code.load(values, row), values, row)
