@@ -121,10 +121,7 @@ def write_table(rows: int, out: Path, stopped: float | None = None, level: int =
         if out.suffix == ".zip":
             zipped = zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=level)
             archive = stack.enter_context(zipped)
-            member = zipfile.ZipInfo(MEMBER)
-            member.compress_type = zipfile.ZIP_DEFLATED
-            member._compresslevel = level  # type: ignore[attr-defined]
-            file: Any = stack.enter_context(archive.open(member, "w", force_zip64=True))
+            file: Any = stack.enter_context(archive.open(MEMBER, "w", force_zip64=True))
         else:
             file = stack.enter_context(out.open("wb"))
         write_text(rows, file.write, stopped)

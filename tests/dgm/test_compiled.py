@@ -117,8 +117,7 @@ class Features:
 @pytest.mark.parametrize("name", ["psd", "burst"])
 def test_both_paths_draw_the_same(dgms: Path, name: str) -> None:
     ours, plain, exact = (
-        load(dgms / name, **how)  # type: ignore[arg-type]
-        for how in ({}, {"plain": True}, {"dtype": np.float64})
+        load(dgms / name, **how) for how in ({}, {"plain": True}, {"dtype": np.float64})
     )
     x = np.zeros(len(ours.recipe.columns))
     one, two, three = (dgm.draw(x, 2000, seed=1, stream="one") for dgm in (ours, plain, exact))

@@ -79,7 +79,7 @@ def folder_place(folder: Path, name: str, pull: bool = False) -> Place:
         return md5_of(found) if found else None
 
     revision = SimpleNamespace(name=name, commit=name, root=folder, outputs={}, find=find, md5=md5)
-    return Place(revision, pull)  # type: ignore[arg-type]
+    return Place(revision, pull)
 
 
 def compare(

@@ -46,7 +46,7 @@ class Odd(FigshareServer):
 
 def page_as(server: FigshareServer, page: Callable[[Any, list[Any]], list[Any]]) -> None:
     """Let the server make its pages of files in another way."""
-    server._http.RequestHandlerClass.page = page  # type: ignore[attr-defined]
+    server._http.RequestHandlerClass.page = page
 
 
 def cap_pages(server: FigshareServer, limit: int, by_asked_size: bool = False) -> None:

@@ -39,7 +39,7 @@ def client() -> Client:
 
 
 def fault(name: str, **options: object) -> figshare_server.Fault:
-    return figshare_server.Fault(name, **options)  # type: ignore[arg-type]
+    return figshare_server.Fault(name, **options)
 
 
 def listing(server: FigshareServer) -> str:

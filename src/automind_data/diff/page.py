@@ -12,21 +12,6 @@ __all__ = ["render"]
 
 MOST_KEYS = 2000
 MOST_ROWS = 200
-SAYS = (
-    "column_order",
-    "column_says",
-    "dgm_says",
-    "file_says",
-    "files_say",
-    "finding_says",
-    "places_say",
-    "prior_says",
-    "retyped_says",
-    "revision_says",
-    "table_says",
-    "title",
-    "twin_says",
-)
 FILTERS = ("cell_says", "count", "key_lines", "number", "plain", "size")
 
 
@@ -41,9 +26,8 @@ def render(difference: Difference) -> str:
     )
     environment.filters.update({name: getattr(words, name) for name in FILTERS})
     environment.filters.update(breakable=_breakable)
-    environment.globals.update({name: getattr(sentences, name) for name in SAYS})
+    environment.globals.update({name: getattr(sentences, name) for name in sentences.__all__})
     environment.globals.update(
-        ks=sentences.KS,
         metric_step=words.metric_step,
         most_keys=MOST_KEYS,
         most_rows=MOST_ROWS,
