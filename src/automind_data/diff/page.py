@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from automind_data.diff import sentences, words
 from automind_data.diff.changes import Difference
@@ -37,8 +39,10 @@ def render(difference: Difference) -> str:
 
 
 def _breakable(text: object) -> Markup:
-    """Let long paths, keys and column names break after `/`, `_` and `.`."""
-    html = escape(words.plain(text))
-    for mark in ("/", "_", "."):
-        html = html.replace(mark, Markup("{}<wbr>").format(mark))
-    return html
+    """Let long paths, keys and column names break after `/`, `_` and `.`; numbers stay whole.
+
+    >>> _breakable("a_b/c.d 55.7 %")
+    Markup('a_<wbr>b/<wbr>c.<wbr>d 55.7 %')
+    """
+    parts = re.split(r"(?<=[/_])|(?<=\.)(?=[A-Za-z])", words.plain(text))
+    return Markup("<wbr>").join(parts)
