@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from automind_data.common.layout import PARAMETER_NAMES, column_family
 from automind_data.tables import ROW_GROUP
 
-__all__ = ["PUBLISHED_PCS", "blocks", "write_table"]
+__all__ = ["PUBLISHED_PCS", "blocks", "varied", "write_table"]
 
 PUBLISHED_PCS = 100
 SEEDS = ("params_settings.batch_seed", "params_settings.random_seed")
@@ -72,10 +72,18 @@ def _column(
     if name not in drawn.column_names:
         number = int(name.removeprefix("pca_"))
         return _scaled(drawn["pca_20"], np.exp(-0.05 * (number - 20)) * rng.uniform(0.9, 1, size))
+    return varied(name, drawn, rng)
+
+
+def varied(name: str, rows: pa.Table, rng: np.random.Generator) -> pa.Array:
+    """Multiply a feature of each row by a factor near one, within its physical range.
+
+    What is no measurement stays as it is, and an empty cell empty.
+    """
     if column_family(name)[0] in {"key", "meta"} or name == "burst_num":
-        return drawn[name].combine_chunks()
+        return rows[name].combine_chunks()
     spread = (0.9, 1.0) if name.startswith(BOUNDED) else (0.95, 1.05)
-    return _scaled(drawn[name], rng.uniform(*spread, size))
+    return _scaled(rows[name], rng.uniform(*spread, rows.num_rows))
 
 
 def _scaled(column: pa.ChunkedArray, factor: Any) -> pa.Array:
