@@ -160,13 +160,13 @@ def read_table(path: str | os.PathLike[str], columns: list[str] | None = None) -
     AutomindError
         There is no such file, it is no Parquet file, or it has no such column.
     """
-    import pandas as pd
-
-    there = set(column_names(path))
-    missing = [name for name in columns or () if name not in there]
-    if missing:
-        raise AutomindError(path, f"has no column {', '.join(missing[:5])}", "look at its columns")
-    return pd.read_parquet(path, engine="pyarrow", columns=columns)
+    with _parquet(path) as file:
+        there = set(file.schema_arrow.names)
+        missing = [name for name in columns or () if name not in there]
+        if missing:
+            rule = f"has no column {', '.join(missing[:5])}"
+            raise AutomindError(path, rule, "look at its columns")
+        return file.read(columns).to_pandas()
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:
@@ -177,9 +177,16 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
     AutomindError
         There is no such file or it is no Parquet file.
     """
+    with _parquet(path) as file:
+        return list(file.schema_arrow.names)
+
+
+@contextlib.contextmanager
+def _parquet(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
     again = "make it again with `automind-data tabulate`"
     try:
-        return list(pq.read_schema(path).names)
+        with pq.ParquetFile(path) as file:
+            yield file
     except FileNotFoundError:
         raise AutomindError(path, "is not there", again) from None
     except (pa.ArrowInvalid, OSError) as error:
