@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
-from automind_data.common.layout import DATASETS
+from automind_data.common.layout import ARCHIVES, DATASETS
 from tests.conftest import run
 from tests.pipeline.reshape import BATCH, reshape
 
@@ -25,6 +26,12 @@ def test_a_reshaped_release(clone: Path, release: Path, tmp_path: Path) -> None:
     assert summary["valid"] == 1 and summary["hints"] >= 1
     training = pd.read_parquet(clone / "derived/tables/training.parquet", columns=[BATCH])
     assert list(training[BATCH].unique()) == [1000, 1001]
+    for name in ARCHIVES:
+        metadata = pq.read_metadata(clone / f"derived/tables/{name}.parquet").metadata
+        assert metadata[b"automind.release"] == b"another"
+    metrics = json.loads(run("dvc", "metrics", "show", "--json", cwd=clone).stdout)[""]["data"]
+    shown = metrics["derived/tables/training.metrics.json"]["data"]
+    assert shown["rows"] == len(training) and "middle" in shown["psd"]
     visual = pd.read_parquet(clone / "derived/tables/mouse-vis.parquet")
     assert visual["remark"].unique().tolist() == ["none"]
     for name in DATASETS:
