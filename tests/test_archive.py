@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import sys
 import unicodedata
 import zipfile
 from collections.abc import Callable
@@ -28,6 +26,7 @@ from automind_data.common.archive import (
 )
 from automind_data.common.errors import AutomindError
 from tests.builders import LAYOUTS, write_archive, write_zip
+from tests.kills import run_on_a_full_disk
 
 CENTRAL = b"PK\x01\x02"
 LOCAL = b"PK\x03\x04"
@@ -331,10 +330,8 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
     assert tree(tmp_path / "disk" / "out") == {"x": b"new"}
 
 
-FULL_DISK = """
-import resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+UNPACK = """
+import sys
 from automind_data.common.command import main
 sys.argv = ["automind-data", "unpack", *sys.argv[1:]]
 main()
@@ -345,12 +342,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_folder(tmp_path: Path) -
     path = write_zip(tmp_path / "a.zip", {"a/x": b"old"})
     list(unpack(path, tmp_path / "out"))
     write_zip(path, {"a/w": b"1", "a/x": os.urandom(200_000)})
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, path, tmp_path / "out"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_on_a_full_disk(100_000, UNPACK, path, tmp_path / "out")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "the disk is full after 1 of 200001 bytes; next: make room" in done.stderr

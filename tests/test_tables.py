@@ -399,6 +399,24 @@ def test_a_damaged_archive_leaves_the_old_table(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_an_output_over_the_source_or_another_output_is_refused(tmp_path: Path) -> None:
+    source = csv_file(tmp_path, "date,well\na,1\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.csv").symlink_to(source)
+    out, said = tmp_path / "out.parquet", "written over the source or over another output"
+    for outs, rule in (
+        ((source, None), said),
+        ((tmp_path / "link.csv", None), said),
+        ((out, source), said),
+        ((out, tmp_path / "folder" / ".." / "out.parquet"), said),
+        ((out, tmp_path / "folder"), "is a folder where a file belongs"),
+    ):
+        with pytest.raises(AutomindError, match=rule):
+            list(tabulate(source, outs[0], profile=outs[1]))
+    assert source.read_text() == "date,well\na,1\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"table.csv", "link.csv", "folder"}
+
+
 def test_stopping_halfway_leaves_nothing(tmp_path: Path) -> None:
     path = write_archive(tmp_path / "training.zip", batch_seed=3, n_pcs=2, rows=20)
     events = tabulate(path, tmp_path / "out.parquet", block=10_000)

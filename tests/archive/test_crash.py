@@ -5,10 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
 import zlib
 from pathlib import Path
 
@@ -18,35 +14,23 @@ from automind_data.common import files, leftovers
 from automind_data.common.archive import read_manifest, unpack
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import atomic_folder, atomic_path, write_text
+from tests.kills import KILLS, content, kill_at_random, run_on_a_full_disk, run_until_killed
 from tests.zips import DEFLATED, Part, write
 
-KILLS = 30
-FOREVER = """
+START = """
 import itertools, sys
 from automind_data.common.archive import unpack
 from automind_data.common import files
 if sys.argv[4] == "renames":
     files.exchange = lambda one, other: False
-print("ready", flush=True)
-for path in itertools.cycle(sys.argv[1:3]):
-    for _ in unpack(path, sys.argv[3]):
-        pass
+paths = itertools.cycle(sys.argv[1:3])
 """
+UNPACK = "list(unpack(next(paths), sys.argv[3]))"
 KILLED_AT = """
-import os, signal, sys
+import sys
 from pathlib import Path
 from automind_data.common import files
 from automind_data.common.archive import unpack
-def kill(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-def killing(function, at):
-    calls = []
-    def counted(*arguments, **named):
-        calls.append(1)
-        if len(calls) == at:
-            kill()
-        return function(*arguments, **named)
-    return counted
 place = sys.argv[3]
 if place.startswith("replace"):
     files.exchange = lambda one, other: False
@@ -58,14 +42,6 @@ elif place == "exchange":
 for _ in unpack(sys.argv[1], sys.argv[2]):
     pass
 """
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +69,7 @@ def test_kills_at_random_moments(tmp_path: Path, archives: tuple[Path, Path], wa
     unpacked(archives[0], target)
     littered = 0
     for _ in range(KILLS):
-        command = [sys.executable, "-c", FOREVER, *archives, target, way]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
-            assert child.stdout.readline() == b"ready\n"
-            time.sleep(rng.random() * 0.12)
-            child.send_signal(signal.SIGKILL)
+        kill_at_random(rng, 0.12, START, UNPACK, *archives, target, way)
         littered += len(list(target.parent.iterdir())) > 1
         assert content(target) in whole or (way == "renames" and not target.exists())
         leftovers.clear(target)
@@ -117,8 +89,7 @@ def test_a_kill_at_each_step_of_the_change(
     old, new = archives
     target = tmp_path / "out" / "a"
     held = {"old": unpacked(old, target), "new": unpacked(new, tmp_path / "made")}
-    done = subprocess.run([sys.executable, "-c", KILLED_AT, new, target, place], check=False)
-    assert done.returncode == -signal.SIGKILL
+    run_until_killed(KILLED_AT, new, target, place)
     assert (content(target) if target.exists() else None) == held.get(there or "")
     assert len(list(target.parent.iterdir())) > 1 - target.exists()
     with pytest.raises(ZeroDivisionError), atomic_folder(target):
@@ -235,10 +206,8 @@ def test_a_manifest_that_says_nothing_protects_everything(
         list(unpack(archives[0], tmp_path / "a"))
 
 
-FULL = """
-import os, resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
+WRITE = """
+import sys
 from automind_data.common.archive import unpack
 for _ in unpack(sys.argv[1], sys.argv[2]):
     pass
@@ -251,12 +220,7 @@ def test_a_full_disk_in_a_small_file_a_large_one_and_the_manifest(
 ) -> None:
     target = tmp_path / "out" / "a"
     before = unpacked(archives[0], target)
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, archives[1], target, str(limit)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_on_a_full_disk(limit, WRITE, archives[1], target)
     assert "the disk is full after" in done.stderr
     assert content(target) == before
     assert [path.name for path in target.parent.iterdir()] == ["a"]

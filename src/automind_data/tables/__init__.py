@@ -11,7 +11,7 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -81,11 +81,14 @@ def tabulate(
     ------
     AutomindError
         No table, no rows, a repeated or missing column, rows of different lengths, a
-        cell of the wrong kind, some of the 28 parameters missing, a damaged archive, or
-        a full disk. No output is then touched: all of them are whole before the first is
-        put in place, and the table is the last.
+        cell of the wrong kind, some of the 28 parameters missing, a damaged archive, a
+        full disk, or an output that stands in for another or for the source. No output is
+        then touched: all of them are whole before the first is put in place, and the
+        table is the last.
     """
     source = Path(source)
+    texts = (metrics, profile, observations_list)
+    _require_places(source, [each for each in (out, digests, *texts) if each is not None])
     archived = source.suffix.lower() == ".zip"
     tables, total = _tables(source) if archived else ([str(source)], _size(source))
     seen: dict[str | None, None] = {}
@@ -94,7 +97,10 @@ def tabulate(
     profiler: Profiler | None = None
     with _refusing_a_full_disk(out), contextlib.ExitStack() as outs:
         part = outs.enter_context(atomic_path(out))
-        digests_part = outs.enter_context(atomic_path(digests)) if digests is not None else None
+        digests_part, metrics_part, profile_part, list_part = (
+            outs.enter_context(atomic_path(each)) if each is not None else None
+            for each in (digests, *texts)
+        )
         with Md5(source) as md5, contextlib.ExitStack() as files:
             writer: RowGroups | None = None
             for table in tables:
@@ -125,19 +131,11 @@ def tabulate(
             if header is None or writer is None or not rows:
                 raise AutomindError(source, "has a header but no rows", "look at the file")
             writer.describe(_origin(source, md5.hexdigest(), header, release))
-        texts: list[tuple[str | os.PathLike[str] | None, str]] = []
         if profiler is not None:
             said = profiler.profile()
-            texts += [
-                (profile, profile_text(said)),
-                (metrics, _json_text(summary_of_profile(said))),
-            ]
-        texts.append(
-            (observations_list, _json_text({"x_o": [key for key in seen if key is not None]}))
-        )
-        for target, text in texts:
-            if target is not None:
-                outs.enter_context(atomic_path(target)).write_text(text, encoding="utf-8")
+            _write(profile_part, profile_text(said))
+            _write(metrics_part, _json_text(summary_of_profile(said)))
+        _write(list_part, _json_text({"x_o": [key for key in seen if key is not None]}))
 
 
 def read_table(path: str | os.PathLike[str], columns: list[str] | None = None) -> pd.DataFrame:
@@ -193,6 +191,23 @@ def _parquet(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise AutomindError(path, "is no Parquet file", again) from None
+
+
+def _write(part: Path | None, text: str) -> None:
+    if part is not None:
+        part.write_text(text, encoding="utf-8")
+
+
+def _require_places(source: Path, outs: Sequence[str | os.PathLike[str]]) -> None:
+    taken = {source.resolve()}
+    for out in outs:
+        place = Path(out).resolve()
+        if place in taken:
+            rule = "would be written over the source or over another output"
+            raise AutomindError(out, rule, "choose another path")
+        if place.is_dir():
+            raise AutomindError(out, "is a folder where a file belongs", "choose another path")
+        taken.add(place)
 
 
 def _json_text(value: Any) -> str:
