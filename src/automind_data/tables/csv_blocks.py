@@ -30,7 +30,7 @@ import pyarrow.csv as pa_csv
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import column_family
-from automind_data.tables.refusals import INTEGER, LOOK, explain, explain_line_end
+from automind_data.tables.refusals import INTEGER, LOOK, NUMBER, explain, shown
 
 __all__ = ["BLOCK", "LONGEST_LINE", "MOST_COLUMNS", "Header", "read_blocks", "read_header"]
 
@@ -117,7 +117,8 @@ def read_header(stream: BinaryIO, file: str) -> Header:
     columns = tuple(names[1:] if indexed else names)
     twice = [name for name, times in Counter(columns).items() if times > 1 and name]
     if twice:
-        raise AutomindError(file, f"line 1 names {', '.join(twice[:5])} more than once", LOOK)
+        named = ", ".join(map(shown, twice[:5]))
+        raise AutomindError(file, f"line 1 names {named} more than once", LOOK)
     if "" in columns or not columns:
         raise AutomindError(file, "line 1 has a column without a name", LOOK)
     return Header(columns, indexed, len(line), line[len(text) :])
@@ -150,18 +151,12 @@ def read_blocks(
     with contextlib.closing(_one_ahead(_cut_at_lines(stream, file, block))) as blocks:
         for text in blocks:
             done += len(text)
-            if not _ends_as(text, header.line_end):
-                raise explain_line_end(text, header.names, header.line_end, file, line)
-            if NOT_BLANK.search(text):
-                rows = _parse_plain(text, header)
-                if rows is None:
-                    try:
-                        rows = _parse_any(text, header)
-                    except pa.ArrowInvalid as error:
-                        reason = str(error)
-                        raise explain(
-                            text, header.names, header.kinds, file, line, reason
-                        ) from None
+            try:
+                rows = _parse(text, header)
+            except pa.ArrowInvalid as error:
+                names, kinds, end = header.names, header.kinds, header.line_end
+                raise explain(text, names, kinds, end, file, line, str(error)) from None
+            if rows is not None:
                 yield done, rows
             line += text.count(b"\n")
 
@@ -171,20 +166,23 @@ def _cut_at_lines(stream: BinaryIO, file: str, block: int) -> Iterator[bytes]:
     while text := stream.read(block):
         if not text.endswith(b"\n"):
             text += stream.readline(LONGEST_LINE + 1)
-        _require_short_lines(text, file, line)
-        yield text
-        line += text.count(b"\n")
+        short = _short_lines(text)
+        if short:
+            yield text[:short]
+        line += text.count(b"\n", 0, short)
+        if short < len(text):
+            raise AutomindError(file, f"line {line} has more than {LONGEST_LINE} bytes", LOOK)
 
 
-def _require_short_lines(text: bytes, file: str, line: int) -> None:
-    """Refuse a line that is too long, looking only where one could be."""
+def _short_lines(text: bytes) -> int:
+    """Return where the first line that is too long begins, looking only where one could be."""
     begin = 0
     while begin + LONGEST_LINE < len(text):
         end = text.rfind(b"\n", begin, begin + LONGEST_LINE + 1) + 1
         if not end:
-            number = line + text.count(b"\n", 0, begin)
-            raise AutomindError(file, f"line {number} has more than {LONGEST_LINE} bytes", LOOK)
+            return begin
         begin = end
+    return len(text)
 
 
 def _ends_as(text: bytes, line_end: bytes) -> bool:
@@ -201,6 +199,16 @@ def _one_ahead(items: Iterator[bytes]) -> Generator[bytes, None, None]:
         while (item := coming.result()) is not None:
             coming = pool.submit(next, items, None)
             yield item
+
+
+def _parse(text: bytes, header: Header) -> pl.DataFrame | None:
+    """Parse whole lines; None if all of them are blank."""
+    if not _ends_as(text, header.line_end):
+        raise pa.ArrowInvalid("mixed line ends")
+    if not NOT_BLANK.search(text):
+        return None
+    rows = _parse_plain(text, header)
+    return _parse_any(text, header) if rows is None else rows
 
 
 def _parse_plain(text: bytes, header: Header) -> pl.DataFrame | None:
@@ -241,24 +249,23 @@ def _parse_plain(text: bytes, header: Header) -> pl.DataFrame | None:
 def _parse_any(text: bytes, header: Header) -> pl.DataFrame:
     if b"\0" in text:
         raise pa.ArrowInvalid("a NUL byte")
-    read_as = {
-        name: TYPES["float64" if kind == "float64" else "text"]
-        for name, kind in header.kinds.items()
-    }
+    direct = () if b"(" in text else ("float64",)  # pyarrow takes nan(…) for a number
+    kinds = {name: header.kinds.get(name, "text") for name in header.names}
+    read_as = {name: TYPES[kind if kind in direct else "text"] for name, kind in kinds.items()}
     rows = pa_csv.read_csv(
         pa.BufferReader(text),
         pa_csv.ReadOptions(column_names=header.names, block_size=len(text) + 1),
         convert_options=pa_csv.ConvertOptions(
-            include_columns=header.columns,
+            include_columns=header.names,
             column_types=read_as,
             null_values=[""],
             strings_can_be_null=True,
         ),
     )
-    for place, (name, kind) in enumerate(header.kinds.items()):
-        if kind != "float64":
+    for place, (name, kind) in enumerate(kinds.items()):
+        if kind not in direct:
             rows = rows.set_column(place, name, _convert(rows[name], kind))
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows.select(header.columns))
 
 
 def _convert(cells: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
@@ -269,6 +276,9 @@ def _convert(cells: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
     if kind == "bool":
         _require(pc.is_in(pc.drop_null(cells), value_set=pa.array(["True", "False"])))
         return pc.equal(cells, "True")
+    if kind == "float64":
+        _require(pc.match_substring_regex(cells, NUMBER))
+        return pc.cast(cells, pa.float64())
     _require(pc.match_substring_regex(cells, INTEGER))
     return pc.cast(pc.replace_substring_regex(cells, r"^\+|\.0+$", ""), pa.int64())
 

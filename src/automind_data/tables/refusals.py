@@ -1,34 +1,45 @@
 """Finding the line, the column and the words for a text that cannot be read as a table.
 
-Slow and thorough: it only runs when a table is refused.
+Slow and thorough: it only runs when a table is refused. Every line is looked at by
+itself, so that the first fault is the same one however the text was cut into blocks.
 """
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 
 from automind_data.common.errors import AutomindError
 
-__all__ = ["INTEGER", "LOOK", "explain", "explain_line_end"]
+__all__ = ["INTEGER", "LOOK", "NUMBER", "explain", "shown"]
 
 LOOK = "look at that line"
+ONE_END = "write the file anew with one kind of line end"
 KINDS = {"float64": "a number", "int64": "a whole number", "bool": "True or False", "text": "text"}
 INTEGER = r"^[+-]?[0-9]+(\.0+)?$"
-NUMBER = re.compile(
-    r"[ \t]*[+-]?([0-9]+\.?[0-9]*(e[+-]?[0-9]+)?|\.[0-9]+(e[+-]?[0-9]+)?|nan|inf(inity)?)[ \t]*",
-    re.I,
+NUMBER = (
+    r"^[+-]?([0-9]+\.?[0-9]*([eE][+-]?[0-9]+)?|\.[0-9]+([eE][+-]?[0-9]+)?"
+    r"|[nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
 )
 SHOWN = 40
+
+
+def shown(text: str) -> str:
+    """Return a text from a file as a sentence may show it: short, and without control characters.
+
+    >>> shown("psd_0.5"), shown("x\\x1b[2J")
+    ('psd_0.5', "'x\\\\x1b[2J'")
+    """
+    text = text if len(text) <= SHOWN else text[:SHOWN] + "…"
+    return text if text.isprintable() else repr(text)
 
 
 def explain(
     text: bytes,
     names: Sequence[str],
     kinds: Mapping[str, str],
+    line_end: bytes,
     file: str,
     line: int,
     reason: str,
@@ -40,62 +51,71 @@ def explain(
     text
         Whole lines; the last one may lack its end.
     names
-        The columns of the text; one that is not in `kinds` is not looked at.
+        The columns of the text; one that is not in `kinds` holds text of any kind.
     kinds
         The type of each column.
+    line_end
+        What every line ends in.
     file, line
         What to call the text, and the number of its first line.
     reason
         What to say if nothing is found.
     """
-    lines = csv.reader(io.StringIO(text.decode("utf-8", "surrogateescape"), newline=""))
-    all_lines = text.count(b"\n")
-    with contextlib.suppress(csv.Error):
-        for cells in lines:
-            last = line + lines.line_num - 1
-            if not cells:
-                continue
-            if len(cells) != len(names):
-                cut_off = len(cells) < len(names) and lines.line_num > all_lines
-                rule = f"line {last} has {len(cells)} cells where the header has {len(names)}"
-                rule += " and no end: the file is cut off in mid-row" if cut_off else ""
-                return AutomindError(file, rule, LOOK)
-            for name, cell in zip(names, cells, strict=True):
-                if name in kinds and not _fits(cell, kinds[name]):
-                    shown = repr(cell if len(cell) <= SHOWN else cell[:SHOWN] + "…")
-                    rule = f"line {last}, column {name}: {shown} where {KINDS[kinds[name]]} belongs"
-                    return AutomindError(file, rule, LOOK)
+    lines = text.split(b"\n")
+    last = line + len(lines) - 1
+    for number, raw in enumerate(lines, line):
+        whole = raw + b"\n" if number < last else raw
+        if place := _stray_line_end(whole, line_end):
+            column = shown(names[min(raw.count(b",", 0, place - 1), len(names) - 1)])
+            end = {b"\n": "LF", b"\r\n": "CR LF"}.get(line_end, "the end of the file")
+            rule = f"line {number}, column {column}: a line end that is not {end}, as in line 1"
+            return AutomindError(file, rule, ONE_END)
+        if fault := _fault(raw.rstrip(b"\r"), names, kinds, cut_off=number == last):
+            return AutomindError(file, f"line {number}{fault}", LOOK)
     rule = f"cannot be read from line {line} on: {' '.join(reason.split())[:200]}"
     return AutomindError(file, rule, LOOK)
 
 
-def explain_line_end(
-    text: bytes, names: Sequence[str], line_end: bytes, file: str, line: int
-) -> AutomindError:
-    """Find the first line of a text that does not end as the header does."""
-    unlike = re.search(rb"\r" if line_end == b"\n" else rb"(?<!\r)\n|\r(?!\n)", text)
-    at = unlike.start() if unlike else 0
-    begin = text.rfind(b"\n", 0, at) + 1
-    place = min(text.count(b",", begin, at), len(names) - 1)
-    ends = {b"\n": "LF", b"\r\n": "CR LF"}.get(line_end, "the end of the file")
-    number = line + text.count(b"\n", 0, at)
-    rule = f"line {number}, column {names[place]}: a line end that is not {ends}, as in line 1"
-    return AutomindError(file, rule, "write the file anew with one kind of line end")
+def _stray_line_end(whole: bytes, line_end: bytes) -> int:
+    """Return the place after the first line end that is not as it should be; 0: there is none."""
+    found = re.search(rb"\r" if line_end == b"\n" else rb"(?<!\r)\n|\r(?!\n)", whole)
+    return found.end() if found else 0
+
+
+def _fault(raw: bytes, names: Sequence[str], kinds: Mapping[str, str], cut_off: bool) -> str:
+    """Say what is wrong with a line, as the rest of a sentence that names it."""
+    if not raw:
+        return ""
+    if b"\0" in raw:
+        return " has a NUL byte"
+    reader = csv.reader((raw.decode("utf-8", "surrogateescape") + "\n", "\n"))
+    cells = next(reader)
+    end = " and no end: the file is cut off in mid-row" if cut_off else ""
+    if reader.line_num > 1:
+        column = shown(names[min(len(cells), len(names)) - 1])
+        return f", column {column}: a quote that is not closed in that line{end}"
+    if len(cells) != len(names):
+        end = end if len(cells) < len(names) else ""
+        return f" has {len(cells)} cells where the header has {len(names)}{end}"
+    for name, cell in zip(names, cells, strict=True):
+        kind = kinds.get(name, "text")
+        if cell and not _fits(cell, kind):
+            found = repr(cell if len(cell) <= SHOWN else cell[:SHOWN] + "…")
+            return f", column {shown(name)}: {found} where {KINDS[kind]} belongs"
+    return ""
 
 
 def _fits(cell: str, kind: str) -> bool:
-    match kind:
-        case "text":
-            return not re.search(r"[\0\r\n\udc80-\udcff]", cell)
-        case "bool":
-            return cell.strip(" \t") in ("", "True", "False")
-        case "int64":
-            whole = re.fullmatch(INTEGER, cell.strip(" \t"))
-            return not cell or (bool(whole) and _is_small(cell))
-        case _:
-            return not cell or NUMBER.fullmatch(cell) is not None
+    if kind == "text":
+        return not re.search(r"[\udc80-\udcff]", cell)
+    cell = cell.strip(" \t")
+    if kind == "bool":
+        return cell in ("True", "False")
+    if kind == "int64":
+        return bool(re.search(INTEGER, cell)) and _is_small(cell)
+    return bool(re.search(NUMBER, cell))
 
 
 def _is_small(whole: str) -> bool:
-    digits = whole.strip(" \t").split(".")[0]
+    digits = whole.split(".")[0]
     return len(digits.lstrip("+-0")) < 20 and -(2**63) <= int(digits) < 2**63
