@@ -9,11 +9,12 @@ A test counts its inputs with `counted`; the run prints the counts.
 from __future__ import annotations
 
 import os
+import resource
 from collections import Counter
 
 from hypothesis import HealthCheck, settings
 
-__all__ = ["COUNTS", "counted", "fuzz"]
+__all__ = ["COUNTS", "counted", "fuzz", "peak"]
 
 SHORT = 150
 LONG = int(os.environ.get("FUZZ", "0"))
@@ -32,3 +33,8 @@ fuzz = settings(
 def counted(what: str, outcome: str) -> None:
     """Count one input and what became of it."""
     COUNTS[f"{what}: {outcome}"] += 1
+
+
+def peak() -> int:
+    """Return the most kB that this process ever held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

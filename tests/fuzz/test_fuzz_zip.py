@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import resource
 import shutil
 import struct
 import tempfile
@@ -25,7 +24,7 @@ from automind_data.common.archive import (
     unpack,
 )
 from automind_data.common.errors import AutomindError
-from tests.fuzz import counted, fuzz
+from tests.fuzz import counted, fuzz, peak
 from tests.zips import DEFLATED, DEFLATED64, STORED, Part, build, pack
 
 SIZES = (0, 1, 1000, 199_999, 200_001, 1_000_000, 1_999_999, 2_000_001, 6_000_000)
@@ -128,11 +127,6 @@ def bombs(draw: st.DrawFn) -> bytes:
         said["crc"] = zlib.crc32(b"")
     packed = zeros(size, method)
     return build([Part("a/x", bytes(size), method, packed=packed, central=said, local=said)])
-
-
-def peak() -> int:
-    """Return the most kB that this process ever held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def hold(top: Path, data: bytes) -> str:

@@ -26,6 +26,7 @@ from automind_data.tables.background import Md5
 from automind_data.tables.csv_blocks import BLOCK, Header, read_blocks, read_header
 from automind_data.tables.digests import DigestFile
 from automind_data.tables.profile import Profiler, profile_text
+from automind_data.tables.refusals import shown
 from automind_data.tables.row_groups import ROW_GROUP, Reader, RowGroups
 from automind_data.tables.summary import summary_of_profile
 
@@ -275,13 +276,13 @@ def _require_same_columns(
     lacks = [name for name in expected if name not in found]
     has = [name for name in found if name not in expected]
     if lacks or has:
-        parts = [f"lacks {', '.join(lacks[:5])}"] if lacks else []
-        parts += [f"has {', '.join(has[:5])} besides"] if has else []
+        parts = [f"lacks {', '.join(map(shown, lacks[:5]))}"] if lacks else []
+        parts += [f"has {', '.join(map(shown, has[:5]))} besides"] if has else []
         what = " and ".join(parts)
     else:
         place = next(
             i for i, pair in enumerate(zip(expected, found, strict=True)) if len({*pair}) > 1
         )
-        what = f"has {found[place]} where the other has {expected[place]}"
+        what = f"has {shown(found[place])} where the other has {shown(expected[place])}"
     rule = f"does not have the columns of {first} beside it: it {what}"
     raise AutomindError(table, rule, "leave one of the tables in the archive")

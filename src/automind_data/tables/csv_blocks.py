@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -91,12 +92,12 @@ def read_header(stream: BinaryIO, file: str) -> Header:
     ------
     AutomindError
         The file is empty or is no text in UTF-8, the line is too long, or a column has no
-        name or the name of another.
+        name, the name of another, or a control character in it.
     """
     line = stream.readline(LONGEST_LINE + 1)
     if line.startswith(UTF_16):
         raise AutomindError(file, "is UTF-16 text where a table is UTF-8", "save it as UTF-8")
-    if not line.strip():
+    if not line.removeprefix(BOM_UTF8).strip():
         raise AutomindError(file, "is empty", "get it again from where it was published")
     if len(line) > LONGEST_LINE:
         raise AutomindError(file, f"line 1 has more than {LONGEST_LINE} bytes", LOOK)
@@ -104,14 +105,18 @@ def read_header(stream: BinaryIO, file: str) -> Header:
     if b"\r" in text or line.endswith(b"\r"):
         rule = "line 1 has a carriage return that is not followed by a line feed"
         raise AutomindError(file, rule, "write the file anew with line ends of LF or CR LF")
+    if b"\0" in text:
+        raise AutomindError(file, "line 1 has a NUL byte", LOOK)
     try:
         names = next(csv.reader([text.decode("utf-8-sig")], strict=True))
     except (UnicodeDecodeError, csv.Error):
         raise AutomindError(file, "line 1 is no header of a CSV table", LOOK) from None
-    if b"\0" in text:
-        raise AutomindError(file, "line 1 has a NUL byte", LOOK)
     if len(names) > MOST_COLUMNS:
         rule = f"line 1 names {len(names)} columns, more than the limit of {MOST_COLUMNS}"
+        raise AutomindError(file, rule, LOOK)
+    odd = next((name for name in names if not name.isprintable()), None)
+    if odd is not None:
+        rule = f"line 1 has a control character in the column name {shown(odd)}"
         raise AutomindError(file, rule, LOOK)
     indexed = names[0] in ("", "Unnamed: 0")
     columns = tuple(names[1:] if indexed else names)

@@ -32,7 +32,7 @@ def shown(text: str) -> str:
     ('psd_0.5', "'x\\\\x1b[2J'")
     """
     text = text if len(text) <= SHOWN else text[:SHOWN] + "…"
-    return text if text.isprintable() else repr(text)
+    return text if text and text.isprintable() else repr(text)
 
 
 def explain(
@@ -88,7 +88,7 @@ def _fault(raw: bytes, names: Sequence[str], kinds: Mapping[str, str], cut_off: 
         return ""
     if b"\0" in raw:
         return " has a NUL byte"
-    reader = csv.reader((raw.decode("utf-8", "surrogateescape") + "\n", "\n"))
+    reader = csv.reader((raw.decode("utf-8", "surrogateescape"), ""))
     cells = next(reader)
     end = " and no end: the file is cut off in mid-row" if cut_off else ""
     if reader.line_num > 1:
