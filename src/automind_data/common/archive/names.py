@@ -9,7 +9,16 @@ from fnmatch import fnmatchcase
 from itertools import takewhile
 from pathlib import PurePosixPath
 
-__all__ = ["MANIFEST", "collisions", "is_junk", "matches", "name_rules", "published_places"]
+__all__ = [
+    "LONGEST_PATH",
+    "MANIFEST",
+    "collisions",
+    "is_junk",
+    "matches",
+    "name_rules",
+    "published_places",
+    "shown",
+]
 
 MANIFEST = ".manifest.json"
 """Written beside what was unpacked; one that an archive brings is left out."""
@@ -17,6 +26,7 @@ MANIFEST = ".manifest.json"
 RUN_FOLDERS = {"data", ".hydra"}
 JUNK_NAMES = {".ds_store", "thumbs.db", "desktop.ini"}
 LONGEST_PART, LONGEST_PATH = 255, 1024
+SHOWN = 80
 NO_TEXT = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
@@ -47,6 +57,12 @@ def name_rules(name: str) -> Iterator[str]:
         yield f"has a path of more than {LONGEST_PATH} bytes"
 
 
+def shown(name: str) -> str:
+    """Return a name as a sentence may show it: quoted, short, without control characters."""
+    name = repr(name)
+    return name if len(name) <= SHOWN else f"{name[: SHOWN - 3]}…'"
+
+
 def _letter_rules(name: str) -> Iterator[str]:
     if any("\udc80" <= letter <= "\udcff" for letter in name):
         yield "has a name that is not UTF-8 although it says so"
@@ -59,38 +75,50 @@ def published_places(archive: str, names: Sequence[str]) -> list[str]:
 
     A name that ends in `/` is a folder; the wrapping one itself gives the archive's name.
     """
-    split = [tuple(part for part in name.split("/") if part not in ("", ".")) for name in names]
-    folders = {
-        parts[:-1] for name, parts in zip(names, split, strict=True) if not name.endswith("/")
-    }
-    shared = tuple(
-        level[0]
-        for level in takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
-    )
-    if archive in shared:
+    shared: list[str] | None = None
+    for name in names:
+        if not name.endswith("/"):
+            above = _parts(name)[:-1]
+            shared = above if shared is None else _common(shared, above)
+    if shared and archive in shared:
         wrapped = shared.index(archive)
     else:
         wrapped = 1 if shared and shared[0] not in RUN_FOLDERS else 0
     places = []
-    for name, whole in zip(names, split, strict=True):
-        parts = whole[wrapped:]
+    for name in names:
+        parts = _parts(name)[wrapped:]
         nested = len(parts) > 1 or name.endswith("/")
-        inside = parts[1:] if nested and parts[:1] == (archive,) else parts
+        inside = parts[1:] if nested and parts[:1] == [archive] else parts
         places.append("/".join((archive, *inside)))
     return places
 
 
-def collisions(files: Iterable[str], folders: Iterable[str]) -> Iterator[str]:
-    """Say which paths would land on one another, also where case and accents do not count."""
+def _common(one: list[str], other: list[str]) -> list[str]:
+    pairs = zip(one, other, strict=False)
+    return [first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.split("/") if part not in ("", ".")]
+
+
+def collisions(files: Iterable[str], folders: Iterable[str], most: int) -> Iterator[str]:
+    """Say which paths would land on one another, also where case and accents do not count.
+
+    More than `most` folders are a sentence of their own, and nothing is looked for below.
+    """
     counted = Counter(files)
     for path, times in counted.items():
         if times > 1:
-            yield f"{path!r} is there {times} times"
+            yield f"{shown(path)} is there {times} times"
     above: set[str] = set()
     for path in (*(_parent(path) for path in counted), *folders):
         while path and path not in above:
             above.add(path)
             path = _parent(path)
+        if len(above) > most:
+            yield f"it has more folders than the limit of {most}"
+            return
     spelled: dict[str, str] = {}
     clashes: dict[tuple[str, str], None] = {}
     for path in (*counted, *sorted(above - counted.keys())):
@@ -98,10 +126,11 @@ def collisions(files: Iterable[str], folders: Iterable[str]) -> Iterator[str]:
         if first != path:
             clashes[first, path] = None
     for first, second in clashes:
-        yield f"{first!r} and {second!r} are one name where case or accents do not count"
+        pair = f"{shown(first)} and {shown(second)}"
+        yield f"{pair} are one name where case or accents do not count"
     for path in counted:
         if path in above:
-            yield f"{path!r} is both a file and a folder"
+            yield f"{shown(path)} is both a file and a folder"
 
 
 def _parent(path: str) -> str:

@@ -16,18 +16,21 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from automind_data.common.archive import records
 from automind_data.common.archive.inflate import METHODS, STORED
 from automind_data.common.archive.names import (
+    LONGEST_PATH,
     MANIFEST,
     collisions,
     is_junk,
     matches,
     name_rules,
     published_places,
+    shown,
 )
 from automind_data.common.archive.records import Entry, Unreadable, read_end, read_entries
 from automind_data.common.archive.spans import ENCRYPTED, Span, locate, misplaced
@@ -51,7 +54,7 @@ FETCH_AGAIN = "get the archive again from where it was published"
 COMPRESSIONS = {1: "Shrink", 6: "Implode", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "xz"}
 SMALL = 1 << 20
 """So many bytes may come of however few."""
-LISTED_BYTES = 1024
+LISTED_BYTES = 256
 """What the list of members may take for each that is allowed."""
 SHOWN = 20
 FRESH = 2_000_000_000
@@ -200,11 +203,10 @@ def _planned(path: Path, file: io.FileIO, limits: Limits, key: FileKey) -> Plan:
     length, most = end.stop - end.start, limits.max_members * LISTED_BYTES + SMALL
     if length > most:
         raise Unreadable(f"its list of members takes {length} bytes, more than {most}")
-    entries = list(read_entries(records.read_at(file, end.start, length)))
+    listed = read_entries(records.read_at(file, end.start, length))
+    entries = list(islice(listed, limits.max_members + 1))
     if len(entries) > limits.max_members:
-        raise Unreadable(
-            f"it has {len(entries)} members, more than the limit of {limits.max_members}"
-        )
+        raise Unreadable(f"it has more members than the limit of {limits.max_members}")
     violations = list(end.violations)
     warnings: list[str] = []
     if len(entries) != end.stated:
@@ -212,7 +214,7 @@ def _planned(path: Path, file: io.FileIO, limits: Limits, key: FileKey) -> Plan:
         wrapped = not end.wide and len(entries) % 0x10000 == end.stated
         (warnings if wrapped else violations).append(said)
     spans = locate(file, entries, end)
-    violations += [f"{_shown(s.entry.name)} {rule}" for s in spans for rule in _rules(s)]
+    violations += [f"{shown(s.entry.name)} {rule}" for s in spans for rule in _rules(s)]
     overlaps, odd = misplaced(file, spans, end)
     violations += overlaps
     warnings += odd
@@ -226,9 +228,9 @@ def _planned(path: Path, file: io.FileIO, limits: Limits, key: FileKey) -> Plan:
             "its sizes and places start anew at 4 GB, as in archives made on a Mac;"
             " checksums and lengths prove every member"
         )
-    members, dropped, clashes = _placed(path.stem, chosen)
+    members, dropped, clashes = _placed(path.stem, chosen, limits)
     violations += clashes
-    if not members:
+    if not members and not violations:
         violations.append("it holds no file")
     return Plan(
         str(path), members, dropped, tuple(violations), tuple(warnings), key=key, limits=limits
@@ -280,7 +282,7 @@ def _bombs(members: list[Member], total: int, packed: int, limits: Limits) -> It
     for member in members:
         if member.size > max(SMALL, ratio * member.packed):
             yield (
-                f"{_shown(member.name)} unpacks to {member.size} bytes from {member.packed},"
+                f"{shown(member.name)} unpacks to {member.size} bytes from {member.packed},"
                 f" more than the limit of {ratio} times as many"
             )
     if total > max(SMALL, ratio * packed):
@@ -291,10 +293,14 @@ def _bombs(members: list[Member], total: int, packed: int, limits: Limits) -> It
 
 
 def _placed(
-    archive: str, members: list[Member]
+    archive: str, members: list[Member], limits: Limits
 ) -> tuple[tuple[Member, ...], tuple[str, ...], list[str]]:
-    """Return files in their published places, names left out, and names that collide."""
-    kept = [member for member in members if not is_junk(member.name)]
+    """Return files in their published places, names left out, and names that collide.
+
+    Names that are too long to be written are violations already, and in neither.
+    """
+    short = [member for member in members if len(member.name) <= LONGEST_PATH]
+    kept = [member for member in short if not is_junk(member.name)]
     places = published_places(archive, [member.name for member in kept])
     own = f"{archive}/{MANIFEST}"
     taken: dict[str, None] = dict.fromkeys(m.name for m in members if is_junk(m.name))
@@ -307,7 +313,7 @@ def _placed(
         else:
             files.append(replace(member, path=place))
     dropped = tuple(member.name for member in members if member.name in taken)
-    clashes = list(collisions((file.path for file in files), folders))
+    clashes = list(collisions((file.path for file in files), folders, limits.max_members))
     return tuple(files), dropped, clashes
 
 
@@ -320,8 +326,3 @@ def _foremost(violations: tuple[str, ...]) -> list[str]:
     others = (place for place in range(len(violations)) if place not in firsts)
     chosen = [*sorted(firsts), *others][:SHOWN]
     return [violations[place] for place in sorted(chosen)]
-
-
-def _shown(name: str) -> str:
-    name = repr(name)
-    return name if len(name) <= 80 else f"{name[:77]}…'"

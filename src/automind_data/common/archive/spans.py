@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from automind_data.common.archive import records
+from automind_data.common.archive.names import shown
 from automind_data.common.archive.records import End, Entry, Header
 
 __all__ = ["ENCRYPTED", "Span", "locate", "misplaced"]
@@ -15,6 +16,7 @@ ENCRYPTED = 0x1 | 0x40 | 0x2000
 DESCRIBED = 0x8
 TELLING_FLAGS = ENCRYPTED | DESCRIBED
 CHUNK = 1 << 20
+SHOWN_BYTES = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +45,18 @@ def locate(file: io.FileIO, entries: Iterable[Entry], end: End) -> list[Span]:
     list of Span
         In the order of the list.
     """
-    found: list[tuple[Entry, int, Header | None]] = []
+    found: list[Span] = []
     floor = 0
     for entry in entries:
         start, header = _header(file, entry, end, floor)
         if header:
-            floor = header.data + entry.packed
-        found.append((entry, start, header))
-    follows = [*(start for _, start, _ in found), end.start][1:]
-    return [_span(file, *each, follow, end) for each, follow in zip(found, follows, strict=True)]
+            data, broken = header.data, tuple(_contradictions(entry, header))
+            floor = data + entry.packed
+        else:
+            data, broken = start, ("has no header where the list of members says",)
+        found.append(Span(entry, start, data, entry.packed, data, broken))
+    follows = [*(span.start for span in found), end.start][1:]
+    return [_whole(file, span, follow, end) for span, follow in zip(found, follows, strict=True)]
 
 
 def _header(file: io.FileIO, entry: Entry, end: End, floor: int) -> tuple[int, Header | None]:
@@ -67,29 +72,25 @@ def _header(file: io.FileIO, entry: Entry, end: End, floor: int) -> tuple[int, H
     return entry.offset, None
 
 
-def _span(
-    file: io.FileIO, entry: Entry, start: int, header: Header | None, follow: int, end: End
-) -> Span:
-    if header is None:
-        rule = "has no header where the list of members says"
-        return Span(entry, start, start, entry.packed, start, (rule,))
-    packed = entry.packed
+def _whole(file: io.FileIO, span: Span, follow: int, end: End) -> Span:
+    """Find where a member ends that begins where it should."""
+    if span.data == span.start:
+        return span
+    packed = span.packed
     if end.wraps:
-        packed += max(0, (follow - header.data - packed) // records.WRAP) * records.WRAP
-    stop = header.data + packed
-    broken = list(_contradictions(entry, header))
+        packed += max(0, (follow - span.data - packed) // records.WRAP) * records.WRAP
+    stop, broken = span.data + packed, span.broken
     if stop > end.start:
-        broken.append("runs beyond the members' part of the archive")
-    elif entry.flags & DESCRIBED:
-        stop += _descriptor(file, entry, stop, end.start)
-    return Span(entry, start, header.data, packed, stop, tuple(broken))
+        broken = (*broken, "runs beyond the members' part of the archive")
+    elif span.entry.flags & DESCRIBED:
+        stop += _descriptor(file, span.entry, stop, end.start)
+    return replace(span, packed=packed, stop=stop, broken=broken)
 
 
 def _contradictions(entry: Entry, header: Header) -> Iterator[str]:
     if header.raw_name != entry.raw_name:
-        name = repr(header.raw_name.decode("utf-8", "replace"))
-        shown = name if len(name) <= 80 else f"{name[:77]}…'"
-        yield f"contradicts its header, which has the name {shown}"
+        name = shown(header.raw_name[:SHOWN_BYTES].decode("utf-8", "replace"))
+        yield f"contradicts its header, which has the name {name}"
     if header.method != entry.method:
         yield (
             f"contradicts its header, which has compression {header.method} where the list of"
@@ -137,7 +138,7 @@ def misplaced(file: io.FileIO, spans: Sequence[Span], end: End) -> tuple[list[st
     reach, owner = end.shift, ""
     for span in sorted(spans, key=lambda span: (span.start, span.stop)):
         if span.start < reach:
-            violations.append(f"{span.entry.name!r} overlaps {owner!r}")
+            violations.append(f"{shown(span.entry.name)} overlaps {shown(owner)}")
         elif span.start > reach and not owner:
             violations.append(f"it has {span.start - reach} bytes before its first member")
         elif span.start > reach:
