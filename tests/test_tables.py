@@ -314,6 +314,8 @@ GOOD = "date,well,psd_0.5,params_analysis.early_stopped\na,1,0.5,True\n"
         (GOOD + "b,2,\u0131nf,True\n", "psd_0.5: '\u0131nf' where a number belongs"),
         (GOOD + "b,2,1\0,True\n", "line 3 has a NUL byte"),
         (",date\n\0,b\n", "line 2 has a NUL byte"),
+        (GOOD + "\ufeffb,2,1,True\n", "line 3 begins with a byte order mark"),
+        (GOOD + "\ufeff" + GOOD, "line 3 begins with a byte order mark"),
         (b",date\n\xff,b\n", "line 2, column '': '\\udcff' where text belongs"),
         (GOOD + "b,2,0.", "line 3 has 3 cells where the header has 4 and no end: the file is cut"),
         (

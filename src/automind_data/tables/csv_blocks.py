@@ -210,6 +210,8 @@ def _parse(text: bytes, header: Header) -> pl.DataFrame | None:
     """Parse whole lines; None if all of them are blank."""
     if not _ends_as(text, header.line_end):
         raise pa.ArrowInvalid("mixed line ends")
+    if text.startswith(BOM_UTF8) or b"\n" + BOM_UTF8 in text:  # both parsers drop a first one
+        raise pa.ArrowInvalid("a byte order mark")
     if not NOT_BLANK.search(text):
         return None
     rows = _parse_plain(text, header)

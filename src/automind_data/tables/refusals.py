@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 
 from automind_data.common.errors import AutomindError
@@ -88,6 +89,8 @@ def _fault(raw: bytes, names: Sequence[str], kinds: Mapping[str, str], cut_off: 
         return ""
     if b"\0" in raw:
         return " has a NUL byte"
+    if raw.startswith(BOM_UTF8):
+        return " begins with a byte order mark"
     reader = csv.reader((raw.decode("utf-8", "surrogateescape"), ""))
     cells = next(reader)
     end = " and no end: the file is cut off in mid-row" if cut_off else ""
