@@ -163,6 +163,25 @@ def test_several_tables_are_one_in_the_order_of_their_names(tmp_path: Path) -> N
     )
 
 
+def test_tables_of_runs_are_found_at_any_depth_beside_other_files(tmp_path: Path) -> None:
+    name, rows = "summary_data_merged.csv", {}
+    for seed, folder in ((3, "run-b/data"), (1, "run-c"), (2, "run-a/deep/data")):
+        rows[f"training/{folder}/{seed}_MK1_{name}"] = summary_table(seed, batch_seed=seed, n_pcs=2)
+    others = {
+        "training/run-b/.hydra/config.yaml": b"seed: 3\n",
+        "training/run-b/data/3_MK1_posterior_samples.csv": b"theta\n1\n",
+        f"training/run-c/1_{name}.bak": b"not,a\ntable",
+        f"__MACOSX/training/run-c/._1_MK1_{name}": b"mac",
+        "training/notes.csv": b"well\nx\n",
+    }
+    held = {path: csv_bytes(table) for path, table in rows.items()}
+    found = read_table(written(write_zip(tmp_path / "training.zip", {**held, **others})))
+    assert found["params_settings.batch_seed"].tolist() == [2, 2, 3, 3, 3, 1]
+    wanted = pd.concat([rows[path] for path in sorted(rows)], ignore_index=True)
+    for column in wanted.select_dtypes("float64"):
+        assert_same_bits(found[column], wanted[column])
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -287,6 +306,8 @@ GOOD = "date,well,psd_0.5,params_analysis.early_stopped\na,1,0.5,True\n"
         ("\ufeff\ndate\na\n", "is empty"),
         ("date,we\x1b[2Jll\na,1\n", "a control character in the column name 'we\\x1b[2Jll'"),
         ("date,\ufeffdate\na,1\n", "a control character in the column name"),
+        ("date;well\na;1\n", "line 1 has semicolons where commas belong"),
+        ("date\twell\na\t1\n", "a control character in the column name 'date\\twell'"),
         ("da\0te,well\na,1\n", "line 1 has a NUL byte"),
         ("da\rte,well\na,1\n", "line 1 has a carriage return that is not followed"),
         ("date,well\r", "line 1 has a carriage return that is not followed"),

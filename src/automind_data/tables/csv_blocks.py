@@ -91,8 +91,8 @@ def read_header(stream: BinaryIO, file: str) -> Header:
     Raises
     ------
     AutomindError
-        The file is empty or is no text in UTF-8, the line is too long, or a column has no
-        name, the name of another, or a control character in it.
+        The file is empty or is no text in UTF-8, the line is too long or has no commas, or
+        a column has no name, the name of another, or a control character in it.
     """
     line = stream.readline(LONGEST_LINE + 1)
     if line.startswith(UTF_16):
@@ -114,6 +114,9 @@ def read_header(stream: BinaryIO, file: str) -> Header:
     if len(names) > MOST_COLUMNS:
         rule = f"line 1 names {len(names)} columns, more than the limit of {MOST_COLUMNS}"
         raise AutomindError(file, rule, LOOK)
+    if len(names) == 1 and ";" in names[0]:
+        rule = "line 1 has semicolons where commas belong"
+        raise AutomindError(file, rule, "save the table with commas between its cells")
     odd = next((name for name in names if not name.isprintable()), None)
     if odd is not None:
         rule = f"line 1 has a control character in the column name {shown(odd)}"
