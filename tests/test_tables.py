@@ -216,8 +216,10 @@ def test_the_bytes_do_not_depend_on_how_the_text_is_cut(
     found = {md5_of(written(path, block=block)) for block in (1, 30_000, 100_001, 1 << 24)}
     assert len(found) == 1
     metadata = pq.read_metadata(tmp_path / "out.parquet")
-    groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
-    assert groups == [7, 7, 3]
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    assert [group.num_rows for group in groups] == [7, 7, 3]
+    columns = [group.column(n) for group in groups for n in range(group.num_columns)]
+    assert {column.compression for column in columns} == {"ZSTD"}
 
 
 def test_the_bytes_of_long_texts_do_not_depend_on_how_the_text_is_cut(tmp_path: Path) -> None:
@@ -314,7 +316,7 @@ GOOD = "date,well,psd_0.5,params_analysis.early_stopped\na,1,0.5,True\n"
         ('"date,well\na,1\n', "line 1 is no header of a CSV table"),
         ("\ufeffdate".encode("utf-16"), "is UTF-16 text where a table is UTF-8"),
         (",".join(f"c{n}" for n in range(2501)) + "\n", "line 1 names 2501 columns, more than"),
-        ("x" * (1 << 17) + "\n1\n", "line 1 has more than 131072 bytes"),
+        ("x" * (1 << 16) + "\n1\n", "line 1 has more than 65536 bytes"),
         ("date,well\n", "has a header but no rows"),
         ("date,well,date\n1,2,3\n", "line 1 names date more than once"),
         ("date,,well\n1,2,3\n", "line 1 has a column without a name"),
@@ -399,6 +401,25 @@ def test_an_endless_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(csv_blocks, "LONGEST_LINE", 1000)
     with pytest.raises(AutomindError, match="line 2 has more than 1000 bytes"):
         written(csv_file(tmp_path, "date\n" + "x" * 5000), block=100)
+
+
+def test_endless_keys_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "KEY_LETTERS", 20)
+    keys = [*["a", "b", "a"] * 30, "x" * 10, "y" * 8]
+    for wanted in (True, False):
+        source = csv_file(tmp_path, "x_o,well\n" + "".join(f"{key},1\n" for key in keys))
+        work = tabulate(source, tmp_path / "out.parquet", tmp_path / "keys.json", block=50)
+        if wanted:
+            list(work)
+            assert json.loads((tmp_path / "keys.json").read_bytes())["x_o"] == [
+                "a",
+                "b",
+                *keys[-2:],
+            ]
+        else:
+            with pytest.raises(AutomindError, match="more than 20 letters in different keys x_o"):
+                list(work)
+        keys.append("z")
 
 
 def test_an_archive_without_a_summary_table_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ROW_GROUP", "column_names", "read_table", "tabulate"]
 
+KEY_LETTERS = 1 << 24
+"""Of all observations in a table; the published ones have less than a thousand."""
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -127,6 +129,7 @@ def tabulate(
                         rows += batch.height
                         if observations_list is not None and "x_o" in batch.columns:
                             seen.update(dict.fromkeys(batch["x_o"].unique(maintain_order=True)))
+                            _require_few_keys(seen, name)
                         done = before + text_done
                         yield {"path": table, "done": done, "total": total}
             if header is None or writer is None or not rows:
@@ -255,6 +258,12 @@ def _origin(source: Path, md5: str, header: Header, release: str | None) -> dict
         "automind.unknown_columns": json.dumps(unknown, ensure_ascii=False),
         **({"automind.release": release} if release is not None else {}),
     }
+
+
+def _require_few_keys(keys: Iterable[str | None], table: str) -> None:
+    if sum(len(key or "") for key in keys) > KEY_LETTERS:
+        rule = f"has more than {KEY_LETTERS} letters in different keys x_o"
+        raise AutomindError(table, rule, "look at that column")
 
 
 def _require_parameters(header: Header, table: str, needed: bool) -> None:

@@ -36,8 +36,8 @@ from automind_data.tables.refusals import INTEGER, LOOK, NUMBER, explain, shown
 __all__ = ["BLOCK", "LONGEST_LINE", "MOST_COLUMNS", "Header", "read_blocks", "read_header"]
 
 BLOCK = 16 << 20
-LONGEST_LINE = 1 << 17
-"""Bytes; a row of the widest published table has 30,000."""
+LONGEST_LINE = 1 << 16
+"""Bytes; twice those of a row of the widest published table."""
 MOST_COLUMNS = 2500
 """Twice those of the widest published table."""
 TYPES = {"float64": pa.float64(), "int64": pa.int64(), "bool": pa.bool_(), "text": pa.string()}
