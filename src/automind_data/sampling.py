@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -110,7 +111,16 @@ def sample_observations(
     -------
     list of (ObservationRecord, pyarrow.Table or None)
         One pair for each key; no table for a skipped observation.
+
+    Raises
+    ------
+    AutomindError
+        A key is named twice, more draws are asked for than `max_draws`, or the
+        density estimator cannot be rebuilt.
     """
+    for key, times in Counter(keys).items():
+        if times > 1:
+            raise AutomindError(f"observation {key}", f"is asked for {times} times", "name it once")
     sampled: list[Sampled] = []
     each, total = n * oversample, n * oversample * len(keys)
     for number, key in enumerate(keys):
@@ -133,8 +143,6 @@ def sample_observations(
             except Leak as leak:
                 counts = (leak.drawn, leak.accepted, leak.accepted / leak.drawn)
                 sampled.append((ObservationRecord(key, "skipped", leak.rule, *counts), None))
-            except AutomindError as error:
-                sampled.append((ObservationRecord(key, "skipped", error.rule), None))
             else:
                 counts = (draws.drawn, draws.accepted, draws.acceptance)
                 record = ObservationRecord(key, "sampled", None, *counts, draws.acceptance_se)
@@ -260,27 +268,18 @@ def write_samples(
     out
         The table, see `docs/samples.md` for its columns.
     record
-        The JSON file; None writes none, and then a table without rows is refused.
+        The JSON file; None writes none.
     sampled
         What `sample_observations` gave.
     about
         What the JSON says before its observations (data set, DGM, seed, n, K).
     dgm
         The density estimator, whose columns a table without rows has too.
-
-    Raises
-    ------
-    AutomindError
-        No observation was sampled and no record is asked for.
     """
     import pyarrow
     import pyarrow.parquet
 
     tables = [table for _, table in sampled if table is not None]
-    if not tables and record is None:
-        reason = sampled[0][0].reason if sampled else "there are none"
-        rule = f"no observation could be sampled ({reason})"
-        raise AutomindError(out, rule, "check the observations with `automind-data validate`")
     with atomic_path(out) as part:
         pyarrow.parquet.write_table(
             pyarrow.concat_tables([_no_rows(dgm), *tables]),

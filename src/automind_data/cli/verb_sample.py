@@ -28,6 +28,10 @@ __all__ = ["command"]
     "--oversample", default=1, show_default=True, type=click.IntRange(1), metavar="K",
     help="With K > 1: keep the densest n of n*K draws. Not posterior draws.",
 )  # fmt: skip
+@click.option(
+    "--max-draws", default=10_000_000, show_default=True, type=click.IntRange(1),
+    help="Give an observation up after so many.",
+)  # fmt: skip
 @click.option("--map", "with_map", is_flag=True, help="A row for the densest point as well.")
 @click.option("--mean", "with_mean", is_flag=True, help="A row for the mean of the rows as well.")
 @click.option("--threads", type=click.IntRange(1), help="Default: all cores. Same numbers.")
@@ -44,6 +48,7 @@ def command(
     n_samples: int,
     seed: int,
     oversample: int,
+    max_draws: int,
     with_map: bool,
     with_mean: bool,
     threads: int | None,
@@ -58,8 +63,8 @@ def command(
     \b
     Example: automind-data sample --dgm psd --observations my_spectra.csv -n 1000 my.parquet
     """
-    acceptance_draws, max_draws, choice = 10_000, 10_000_000, "all"
-    wanted: str | list[str] = list(keys) or choice
+    acceptance_draws = 10_000
+    wanted: str | list[str] = list(keys) or "all"
     if params is not None:
         if dataset is None:
             raise click.UsageError("--params needs --dataset")
@@ -128,6 +133,12 @@ def command(
         sampled.extend(made)
 
     draw(work(), "sampling", "sample")
+    skipped = [each for each, table in sampled if table is None]
+    done = len(sampled) - len(skipped)
+    if not done and record is None:
+        why = f": {skipped[0].x_o}: {skipped[0].reason}" if skipped else ""
+        rule = f"has no observation that can be sampled{why}"
+        raise AutomindError(observations, rule, "check it with `automind-data validate`")
     about = {
         "dataset": dataset,
         "dgm": folder.name,
@@ -136,10 +147,8 @@ def command(
         "oversample": oversample,
     }
     write_samples(out, record, sampled, about, estimator)
-    skipped = [each for each, table in sampled if table is None]
     for one in skipped:
         click.echo(f"skipped {one.x_o}: {one.reason}", err=True)
-    done = len(sampled) - len(skipped)
     click.echo(f"{out}: {done} observation{'s' * (done != 1)}, {n_samples} rows each")
 
 

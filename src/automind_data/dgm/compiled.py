@@ -127,6 +127,8 @@ class _Affine:
             tensors[f"{prefix}.{name}"].reshape(-1, 1).astype(np.float32)
             for name in ("_shift", "_scale")
         )
+        if not self.scale.all():
+            raise ValueError("a scale is 0")
 
     def run(self, values: Array, total: Array, inverse: bool) -> Array:
         width = values.shape[1]
@@ -176,7 +178,7 @@ def lower_upper(spec: dict[str, Any], tensors: Arrays) -> tuple[Array, Array, Ar
     lower[np.tril_indices(size, -1)] = tensors[f"{prefix}.lower_entries"]
     upper[np.triu_indices(size, 1)] = tensors[f"{prefix}.upper_entries"]
     raw = tensors[f"{prefix}.unconstrained_upper_diag"]
-    np.fill_diagonal(upper, np.logaddexp(0.0, raw) + spec["eps"])
+    upper[np.diag_indices(size)] = np.logaddexp(0.0, raw) + spec["eps"]
     return lower, upper, bias
 
 

@@ -44,16 +44,33 @@ class Recipe:
 
     @classmethod
     def from_description(cls, description: dict[str, Any]) -> Recipe:
-        """Read the `conditioning` part of a `dgm.json`."""
+        """Read the `conditioning` part of a `dgm.json`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            It lacks something or contradicts itself.
+        """
         columns = tuple(description["columns"])
         log10 = description["log10"]
         bounds = description.get("bounds") or [None] * len(columns)
+        standardize = description["standardize"]
+        lists = [bounds] if isinstance(log10, bool) else [bounds, log10]
+        match standardize["kind"]:
+            case "z-score":
+                lists += [standardize["mean"], standardize["std"]]
+            case "demean and scale":
+                float(standardize["scale"])
+            case other:
+                raise ValueError(f"{other} is no way to standardise")
+        if {len(each) for each in lists} != {len(set(columns))} or len(set(columns)) < len(columns):
+            raise ValueError("columns and what is said of each differ in number")
         return cls(
             description["kind"],
             columns,
             tuple(None if pair is None else (float(pair[0]), float(pair[1])) for pair in bounds),
             (log10,) * len(columns) if isinstance(log10, bool) else tuple(log10),
-            description["standardize"],
+            standardize,
         )
 
     def conditioning(self, row: Any) -> NDArray[np.float32]:
@@ -62,13 +79,15 @@ class Recipe:
         Raises
         ------
         AutomindError
-            A feature column is missing from the row.
+            A feature column is missing from the row, or one is no number.
         """
         try:
             values = np.array([row[column] for column in self.columns], dtype=np.float64)
         except KeyError as error:
             rule = f"has no column {error.args[0]}, which the density estimator is conditioned on"
             raise AutomindError("observation", rule, "add the feature") from None
+        except (TypeError, ValueError) as error:
+            raise AutomindError("observation", f"has a feature: {error}", "correct it") from None
         with np.errstate(divide="ignore", invalid="ignore"):
             for index, pair in enumerate(self.bounds):
                 if pair is not None and not pair[0] <= values[index] <= pair[1]:
@@ -77,14 +96,10 @@ class Recipe:
             return self._standardized(values.astype(np.float32))
 
     def _standardized(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        match self.standardize["kind"]:
-            case "z-score":
-                mean = np.array(self.standardize["mean"], np.float32)
-                std = np.array(self.standardize["std"], np.float32)
-                scored: NDArray[np.float32] = (x - mean) / std
-                return scored
-            case "demean and scale":
-                centred: NDArray[np.float32] = x - x.mean(dtype=np.float32)
-                return np.float32(self.standardize["scale"]) * centred
-            case other:
-                raise AutomindError("dgm.json", f"standardises by {other}", "update automind-data")
+        if self.standardize["kind"] == "z-score":
+            mean = np.array(self.standardize["mean"], np.float32)
+            std = np.array(self.standardize["std"], np.float32)
+            scored: NDArray[np.float32] = (x - mean) / std
+            return scored
+        centred: NDArray[np.float32] = x - x.mean(dtype=np.float32)
+        return np.float32(self.standardize["scale"]) * centred

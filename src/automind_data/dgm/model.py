@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from automind_data.common.errors import AutomindError
 from automind_data.dgm.conditioning import Recipe
 from automind_data.dgm.draws import Flow, default_threads, one_torch_thread
 from automind_data.dgm.rejection import Draws, accept
-from automind_data.dgm.store import read_dgm
+from automind_data.dgm.store import AGAIN, read_dgm
 
 if TYPE_CHECKING:
     from sbi.inference.posteriors import DirectPosterior
@@ -43,6 +42,13 @@ class DGM:
         Type of all flow arithmetic: float32, in which the model was trained, or float64.
     plain
         Compute in plain torch rather than by compiled kernels. float64 always does.
+    file
+        What a refusal calls the description.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        The description lacks something or contradicts itself.
     """
 
     def __init__(
@@ -51,8 +57,10 @@ class DGM:
         tensors: Mapping[str, NDArray[Any]],
         dtype: Any = np.float32,
         plain: bool = False,
+        file: str | Path = "dgm.json",
     ) -> None:
         self.description = description
+        self.file = file
         self.dtype = np.dtype(str(dtype).removeprefix("torch.") if _is_torch(dtype) else dtype)
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"flow arithmetic in {self.dtype}")
@@ -62,12 +70,13 @@ class DGM:
         self.names: tuple[str, ...] = tuple(part["name"] for part in parameters)
         self.low = np.array([part["low"] for part in parameters], dtype=np.float32)
         self.high = np.array([part["high"] for part in parameters], dtype=np.float32)
-        self._flows: dict[bytes, Flow] = {}
-
-    @cached_property
-    def recipe(self) -> Recipe:
-        """How a row of summary features becomes a conditioning vector."""
-        return Recipe.from_description(self.description["conditioning"])
+        if len(set(self.names)) < len(self.names):
+            raise ValueError("a parameter is named twice")
+        for name, low, high in zip(self.names, self.low, self.high, strict=True):
+            if not -np.inf < low < high < np.inf:
+                raise ValueError(f"the bounds of {name} are not low < high")
+        self.recipe = Recipe.from_description(description["conditioning"])
+        self._last: tuple[bytes, Flow] | None = None
 
     def conditioning(self, row: Any) -> NDArray[np.float32]:
         """Make the conditioning vector of one row of summary features.
@@ -222,7 +231,7 @@ class DGM:
         """
         from automind_data.dgm.maximum import maximise
 
-        with one_torch_thread():
+        with one_torch_thread(), self._fitting():
             u, _ = maximise(self._reference(self._vector(x), np.float64), np.array(starts, ndmin=2))
         return u.astype(np.float32)
 
@@ -234,7 +243,8 @@ class DGM:
         """
         from automind_data.dgm.to_sbi import to_sbi
 
-        return to_sbi(self)
+        with self._fitting():
+            return to_sbi(self)
 
     def sample_unit(self, x: ArrayLike, n: int, seed: int = 0) -> NDArray[np.float32]:
         """Draw unit-cube posterior samples, (n, 28); see `draw`."""
@@ -264,16 +274,22 @@ class DGM:
     def _flow(self, x: ArrayLike) -> Flow:
         vector = self._vector(x)
         key = vector.tobytes()
-        if key not in self._flows:
-            self._flows.clear()
-            try:
-                self._flows[key] = self._conditioned(vector)
-            except (LookupError, TypeError, ValueError, RuntimeError) as error:
-                rule = f"describes a network that its tensors do not fit ({error})"
-                raise AutomindError(
-                    "dgm.json", rule, "make it again with `automind-data convert`"
-                ) from None
-        return self._flows[key]
+        last = self._last
+        if last is not None and last[0] == key:
+            return last[1]
+        with self._fitting():
+            flow = self._conditioned(vector)
+        self._last = key, flow
+        return flow
+
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            what = f"no {error}" if isinstance(error, KeyError) else error
+            rule = f"describes a network that its tensors do not fit ({what})"
+            raise AutomindError(self.file, rule, AGAIN) from None
 
     def _conditioned(self, vector: NDArray[np.float32]) -> Flow:
         if self.plain:
@@ -282,10 +298,15 @@ class DGM:
             from automind_data.dgm.flow import PlainFlow
 
             dtype = torch.float64 if self.dtype == np.float64 else torch.float32
-            return PlainFlow(self._reference(vector, self.dtype), dtype)
+            plain = PlainFlow(self._reference(vector, self.dtype), dtype)
+            plain.log_prob(np.zeros((1, len(self.names))))
+            return plain
         from automind_data.dgm.compiled import CompiledFlow
 
-        return CompiledFlow(self.description["flow"], self.tensors, vector)
+        flow = CompiledFlow(self.description["flow"], self.tensors, vector)
+        if flow.width != len(self.names):
+            raise ValueError(f"{len(self.names)} parameters for a flow of {flow.width}")
+        return flow
 
     def _reference(self, vector: NDArray[np.float32], dtype: Any) -> ConditionedFlow:
         import torch
@@ -328,8 +349,8 @@ def open_dgm(
 ) -> DGM:
     """Open a density estimator from its two files, wherever they are; see `load`."""
     try:
-        return DGM(*read_dgm(description, tensors), dtype, plain)
-    except (KeyError, TypeError, ValueError):
-        raise AutomindError(
-            description, "is incomplete", "make it again with `automind-data convert`"
-        ) from None
+        return DGM(*read_dgm(description, tensors), dtype, plain, description)
+    except KeyError as error:
+        raise AutomindError(description, f"is incomplete: it has no {error}", AGAIN) from None
+    except (AttributeError, TypeError, ValueError) as error:
+        raise AutomindError(description, f"contradicts itself: {error}", AGAIN) from None

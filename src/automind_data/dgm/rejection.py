@@ -18,6 +18,7 @@ __all__ = ["Draws", "Leak", "accept", "no_rows"]
 
 Rows = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]
 """u, log_prob and draw index of some draws."""
+FEWER = "ask for fewer samples or allow more draws (sampling.max_draws, --max-draws)"
 JUDGED = 100_000
 """From this many draws on, an observation that cannot yield enough is given up."""
 
@@ -75,9 +76,7 @@ class Leak(AutomindError):
         rule = f"only {accepted} of {drawn} draws fell inside the prior box, {wanted} are needed"
         if drawn < at_most:
             rule += f", more than {at_most} draws would give"
-        super().__init__(
-            f"observation {stream}", rule, "ask for fewer samples or raise sampling.max_draws"
-        )
+        super().__init__(f"observation {stream}", rule, FEWER)
 
 
 def accept(
@@ -104,7 +103,7 @@ def accept(
     seed, stream
         What the random numbers are keyed by.
     at_least, at_most
-        Bounds on the number of draws.
+        Bounds on the number of draws; the second one wins.
     threads
         Blocks computed side by side: speed only.
 
@@ -128,10 +127,10 @@ def accept(
     """
     wanted = n * oversample
     if wanted > at_most:
-        rule = f"{n} rows of {oversample} draws each are more than {at_most} draws"
-        raise AutomindError(
-            f"observation {stream}", rule, "ask for fewer samples or raise sampling.max_draws"
+        rule = (
+            f"{n} rows times K = {oversample} is {wanted} draws, no more than {at_most} are allowed"
         )
+        raise AutomindError(f"observation {stream}", rule, FEWER)
     kept = _First(n, width) if oversample == 1 else _Densest(n, width)
     drawn = accepted = 0
     with closing(blocks(flow, width, seed, stream, threads)) as made:
@@ -144,7 +143,7 @@ def accept(
             if len(taken):
                 kept.add((block.u[taken], block.log_prob[taken], block.index * size + taken))
             yield {"path": stream, "done": min(accepted, wanted), "total": wanted}
-            if accepted >= wanted and drawn >= at_least:
+            if accepted >= wanted and drawn >= min(at_least, at_most):
                 return Draws(*kept.rows(), drawn, accepted)
             if drawn >= at_most or _hopeless(accepted, drawn, wanted, at_most):
                 break

@@ -9,15 +9,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import atomic_folder, write_json
 
-__all__ = ["FORMAT", "read_dgm", "write_dgm"]
+__all__ = ["AGAIN", "FORMAT", "read_dgm", "write_dgm"]
 
 FORMAT = 1
+AGAIN = "make it again with `automind-data convert`"
 NAMES = {"dgm.json", "dgm.safetensors", "probe.json"}
 
 
@@ -65,24 +67,45 @@ def read_dgm(
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read back what `write_dgm` wrote: a `dgm.json` and a `dgm.safetensors`, wherever they are.
 
+    Returns
+    -------
+    (description, tensors)
+        The description as format `FORMAT` has it, whichever format the file has.
+
     Raises
     ------
     AutomindError
-        A file is missing, damaged, or of a newer format.
+        A file is missing, damaged, or of a newer format, or a number is not finite.
     """
     from safetensors.numpy import load_file
 
-    again = "make it again with `automind-data convert`"
     try:
         description = json.loads(Path(description_file).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AutomindError(description_file, "is not there", AGAIN) from None
+    except (ValueError, RecursionError):
+        raise AutomindError(description_file, "is damaged: it is no JSON", AGAIN) from None
+    description = _of_this_format(description, description_file)
+    try:
         tensors = load_file(tensors_file)
-    except FileNotFoundError as error:
-        raise AutomindError(error.filename or tensors_file, "is not there", again) from None
-    except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError, OSError):
-        folder = Path(description_file).parent
-        raise AutomindError(folder, "holds a damaged density estimator", again) from None
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        found = description.get("format") if isinstance(description, dict) else None
-        rule = f"has format {found}, this version reads format {FORMAT}"
-        raise AutomindError(description_file, rule, "update automind-data")
+    except FileNotFoundError:
+        raise AutomindError(tensors_file, "is not there", AGAIN) from None
+    except (SafetensorError, LookupError, TypeError, ValueError) as error:
+        rule = f"is damaged: it holds no tensors ({error})"
+        raise AutomindError(tensors_file, rule, AGAIN) from None
+    for name, values in sorted(tensors.items()):
+        if not np.isfinite(values).all():
+            rule = f"has a number that is not finite in {name}"
+            raise AutomindError(tensors_file, rule, AGAIN)
     return description, tensors
+
+
+def _of_this_format(description: Any, file: str | Path) -> dict[str, Any]:
+    """Return what a `dgm.json` of any format says as the newest format says it."""
+    match description:
+        case {"format": 1}:
+            return dict(description)
+        case {"format": int(newer)} if newer > FORMAT:
+            rule = f"has format {newer}, this version reads formats up to {FORMAT}"
+            raise AutomindError(file, rule, "update automind-data")
+    raise AutomindError(file, "is damaged: it names no format that there is", AGAIN)
