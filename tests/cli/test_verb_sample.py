@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from automind_data.common.layout import DATASETS, OBSERVATION_TABLES, Dataset
+from automind_data.common.observations import read_observations
 from automind_data.dgm import load
 
 Change = Callable[[dict[str, Any], dict[str, np.ndarray]], None]
@@ -277,3 +279,30 @@ def test_an_observation_that_leaks_nearly_everything(
     (said,) = json.loads(record.read_text())["observations"]
     assert (said["status"], said["draws"], said["accepted"]) == ("skipped", 100_000, 0)
     assert len(pd.read_parquet(tmp_path / "out.parquet")) == 0
+
+
+@pytest.mark.parametrize("oversample", [1, 4])
+@pytest.mark.parametrize("dataset", DATASETS.values(), ids=lambda dataset: dataset.name)
+def test_same_file_whatever_the_chunk_size_and_the_threads(
+    dgms: Path,
+    release: Path,
+    tmp_path: Path,
+    automind: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    dataset: Dataset,
+    oversample: int,
+) -> None:
+    dgm, table = dgms / dataset.dgm, OBSERVATION_TABLES[dataset.observations]
+    keys = read_observations(release / table.path, load(dgm).recipe.columns, dataset)
+    command = ["sample", "--dgm", dgm, "--observations", release / table.path]
+    command += ["--dataset", dataset.name, "-n", "300", "--oversample", str(oversample), "--mean"]
+    command += [part for key in list(keys)[:2] for part in ("--observation", key)]
+    written = set()
+    for number, (chunk, threads) in enumerate([(1000, 1), (137, 2), (16, 1), (5000, 2)]):
+        monkeypatch.setenv("AUTOMIND_CHUNK", str(chunk))
+        monkeypatch.setenv("AUTOMIND_THREADS", str(threads))
+        out, record = tmp_path / f"{number}.parquet", tmp_path / f"{number}.json"
+        done = automind(*command, "--record", record, out)
+        assert done.code == 0 and "2 observations, 300 rows each" in done.out, done
+        written.add((out.read_bytes(), record.read_bytes()))
+    assert len(written) == 1

@@ -2,7 +2,8 @@
 
 Block `b` of a stream is a function of (seed, stream, b) alone. It is computed
 by one thread. So the draws do not depend on how many blocks are asked for at a
-time or on how many threads compute them.
+time, on how many threads compute them, or on how many rows a thread sends
+through the compiled flow at a time.
 """
 
 from __future__ import annotations
@@ -47,13 +48,21 @@ class Block:
 
 def default_threads() -> int:
     """Return `AUTOMIND_THREADS`, or else the number of cores this process may use."""
-    asked = os.environ.get("AUTOMIND_THREADS", "")
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
     try:
-        return len(os.sched_getaffinity(0))
+        cores = len(os.sched_getaffinity(0))
     except AttributeError:
-        return os.cpu_count() or 1
+        cores = os.cpu_count() or 1
+    return _asked("AUTOMIND_THREADS") or cores
+
+
+def default_chunk() -> int:
+    """Return `AUTOMIND_CHUNK`, or else a block: draws that go through the flow at a time."""
+    return _asked("AUTOMIND_CHUNK") or BLOCK
+
+
+def _asked(name: str) -> int:
+    said = os.environ.get(name, "")
+    return int(said) if said.isdigit() else 0
 
 
 @contextlib.contextmanager
@@ -98,9 +107,14 @@ def blocks(flow: Flow, width: int, seed: int, stream: str, threads: int = 1) -> 
         per operation (`one_torch_thread`), or bytes differ between machines.
     """
 
+    chunk = default_chunk()
+
     def compute(index: int) -> Block:
-        u, log_prob = flow.transport(normal_block(seed, stream, index, width))
-        u, log_prob = u.astype(np.float32, copy=False), log_prob.astype(np.float32, copy=False)
+        noise = normal_block(seed, stream, index, width)
+        made = [flow.transport(noise[at : at + chunk]) for at in range(0, BLOCK, chunk)]
+        u, log_prob = (
+            np.concatenate(part).astype(np.float32, copy=False) for part in zip(*made, strict=True)
+        )
         inside = ((u >= 0) & (u <= 1)).all(axis=-1) & np.isfinite(log_prob)
         return Block(index, u, log_prob, inside)
 
