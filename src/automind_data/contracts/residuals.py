@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,22 +19,65 @@ if TYPE_CHECKING:
     from automind_data.common.observations import Row
     from automind_data.dgm.model import DGM
 
-__all__ = ["LOG_PROB", "Residuals", "residuals_of"]
+__all__ = ["LOG_PROB", "Constant", "Residuals", "residuals_of", "whose_leakage"]
 
 LOG_PROB = "infer.log_prob"
+USUAL = 1e-4
+"""How far float32 log-densities of other batches usually are apart, in nat."""
 EDGE = 1e-6
 """A parameter may miss the unit cube by this much: float32 scaled it back and forth."""
+
+DRAWN, SEED = 10_000, 0
+"""How many draws our estimate of the leakage of an observation is made of."""
+ACCEPTED = 10_000
+"""How many accepted draws the original made its estimate of (sbi 0.22)."""
+ERRORS, ALIKE = 5, 1e-3
+"""Constants agree within so many standard errors; they are one number within so many nat."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Constant:
+    """What lies between stored and computed log-densities of one observation.
+
+    Attributes
+    ----------
+    x_o
+        Its key.
+    rows
+        How many of its rows have both.
+    nat
+        Median of stored minus computed.
+    leakage
+        Our estimate of what it should be: minus the log of the share of the posterior
+        inside the prior.
+    error
+        Standard error of a difference between two such estimates, ours and the original's.
+    """
+
+    x_o: str
+    rows: int
+    nat: float
+    leakage: float
+    error: float
+
+    def is_near(self, nat: float) -> bool:
+        """Whether another estimate may be of the same leakage."""
+        return abs(nat - self.leakage) <= ERRORS * self.error
+
+
+@dataclass(frozen=True)
 class Residuals:
-    """Row by row: the key, the residual in nat, and whether one could be computed."""
+    """Row by row the key, the residual in nat, and whether one could be computed.
+
+    `constants` are those of the observations, in the order of the table.
+    """
 
     x_o: list[str | None]
     nat: Floats
     known: NDArray[np.bool_]
+    constants: tuple[Constant, ...] = ()
 
 
 def residuals_of(path: Path, dgm: Path, observations: Path, dataset: Dataset) -> Residuals:
@@ -53,7 +97,8 @@ def residuals_of(path: Path, dgm: Path, observations: Path, dataset: Dataset) ->
     Returns
     -------
     Residuals
-        Infinite where just one of the two is a number. Nothing is known where the
+        Row by row and, for each observation, what was subtracted. A residual is
+        infinite where just one of the two is a number. Nothing is known where the
         observations have not the features that the density estimator needs.
     """
     wanted = ["x_o", LOG_PROB, *PARAMETER_NAMES]
@@ -65,7 +110,7 @@ def residuals_of(path: Path, dgm: Path, observations: Path, dataset: Dataset) ->
     from automind_data.dgm.draws import one_torch_thread
     from automind_data.dgm.model import load
 
-    estimator = load(dgm, torch.float64)
+    estimator, drawer = load(dgm, torch.float64), load(dgm)
     try:
         rows = read_observations(observations, estimator.recipe.columns, dataset)
     except AutomindError:
@@ -76,6 +121,7 @@ def residuals_of(path: Path, dgm: Path, observations: Path, dataset: Dataset) ->
     u = estimator.to_unit(table.select(estimator.names).to_numpy())
     u = np.where((u >= -EDGE) & (u <= 1 + EDGE), np.clip(u, 0, 1), u)
     nat, known = np.full(len(keys), np.nan), np.zeros(len(keys), np.bool_)
+    constants: list[Constant] = []
     places: dict[str | None, list[int]] = {}
     for place, key in enumerate(keys):
         places.setdefault(key, []).append(place)
@@ -85,7 +131,35 @@ def residuals_of(path: Path, dgm: Path, observations: Path, dataset: Dataset) ->
             if x is not None:
                 computed = estimator.log_prob_unit(u[those], x).astype(np.float64)
                 nat[those], known[those] = _residual(stored[those], computed), True
-    return Residuals(keys, nat, known)
+                constants += _constants(str(key), stored[those], computed, drawer, x)
+    return Residuals(keys, nat, known, tuple(constants))
+
+
+def whose_leakage(constants: Sequence[Constant]) -> str | None:
+    """Say what the stored log-densities of a data set were corrected by.
+
+    Returns
+    -------
+    str or None
+        `own`: the leakage of each observation. `first`: that of the table's first one,
+        which sbi 0.22 keeps after it has searched for a maximum. None: neither.
+    """
+    first, values = constants[0], [each.nat for each in constants]
+    if len(values) > 1 and max(values) - min(values) < ALIKE and first.is_near(first.nat):
+        return "first"
+    return "own" if all(each.is_near(each.nat) for each in constants) else None
+
+
+def _constants(
+    key: str, stored: Floats, computed: Floats, drawer: DGM, x: NDArray[np.float32]
+) -> Iterator[Constant]:
+    both = np.isfinite(stored) & np.isfinite(computed)
+    draws = drawer.draw(x, 0, SEED, stream=key, at_least=DRAWN)
+    if both.any() and draws.accepted:
+        share = draws.acceptance
+        error = math.sqrt((1 - share) * (1 / draws.accepted + 1 / ACCEPTED)) + USUAL
+        nat = float(np.median((stored - computed)[both]))
+        yield Constant(key, int(both.sum()), nat, -math.log(share), error)
 
 
 def _conditioning(
