@@ -44,6 +44,10 @@ lint: setup ## check style and types
 bench: setup ## measure what the README quotes
 	@for each in benchmarks/*.py; do $(PYTHON_HERE) $$each || exit 1; done
 
+.PHONY: proof
+proof: setup ## print how exact density estimators and samples are: the golden and the attestation table
+	$(PYTHON_HERE) -m tests.dgm.exactness
+
 .PHONY: docs
 docs: setup ## make the data dictionary, the list of checks and the Croissant metadata again
 	$(PYTHON_HERE) -m automind_data.contracts.dictionary

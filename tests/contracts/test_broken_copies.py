@@ -159,6 +159,15 @@ def tilt(root: Path) -> None:
     )
 
 
+def correct(root: Path) -> None:
+    raised = pl.when(pl.col("x_o") == "161029_0").then(0.3).otherwise(0.0)
+    edit_table(
+        root,
+        "derived/tables/organoids.parquet",
+        lambda frame: frame.with_columns(pl.col("infer.log_prob") + raised),
+    )
+
+
 def bend(root: Path) -> None:
     edit_table(
         root,
@@ -212,6 +221,12 @@ CROSS_KINDS: list[tuple[Callable[[Path], None], str, str, dict[str, Any]]] = [
     ),
     (lose, "x-o-unresolved", ARCHIVES["organoids"].path, {"x_o": "161001_0"}),
     (tilt, "log-prob-differs", ARCHIVES["mouse-hc"].path, {"row": 4, "residual in nat": 0.02}),
+    (
+        correct,
+        "log-prob-constant",
+        ARCHIVES["organoids"].path,
+        {"x_o": "161029_0", "rows": 6, "constant": 1.0444},
+    ),
     (bend, "observation-differs", "observations/synthetic_summary.csv", {"row": 6}),
     (invent, "observation-not-heldout", "observations/synthetic_summary.csv", {"row": 11}),
     (widen, "prior-differs", ARCHIVES["synthetic"].path, {"parameter": "params_net.p_i2e"}),
@@ -260,6 +275,7 @@ def test_the_sample_release_has_no_fault(whole: Path, tmp_path: Path) -> None:
     assert {f["severity"] for f in findings} <= {"hint", "info"}
     said = {f["dataset"]: f["message"] for f in findings if f["id"] == "log-prob-attested"}
     assert len(said) == 4
+    assert all(message.endswith("leakage of the first one") for message in said.values())
     summary = json.loads((root / "out" / "summary.json").read_bytes())
     assert summary["valid"] == 1
     assert 0 < summary["usable"]["training"]["burst"] < summary["usable"]["training"]["psd"]

@@ -16,7 +16,7 @@ from automind_data.common.layout import DATASETS, PSD_COLUMNS, psd_frequency
 from automind_data.contracts import check
 from automind_data.contracts.before import Baseline, read_baseline, write_baseline
 from automind_data.contracts.inputs import Conditioning, Discarded, TrainingFilters
-from automind_data.contracts.residuals import LOG_PROB
+from automind_data.contracts.residuals import LOG_PROB, Constant, whose_leakage
 from automind_data.contracts.rowwise import BLOCK, look_at_rows
 from automind_data.contracts.scan import scan
 from automind_data.contracts.subjects import Attested, Drift
@@ -166,6 +166,26 @@ def test_a_constant_for_each_observation_is_allowed(tmp_path: Path) -> None:
     (found,) = attested(tmp_path)
     assert (found.id, found.severity, found.count) == ("log-prob-attested", "info", 200)
     assert "of 200 rows" in found.message
+
+
+@pytest.mark.parametrize(
+    ("stored", "whose"),
+    [
+        ([0.5, 0.6, 0.7], "own"),
+        ([0.52, 0.57, 0.71], "own"),
+        ([0.5], "own"),
+        ([0.52, 0.52, 0.5201], "first"),
+        ([0.6, 0.6, 0.6], None),
+        ([0.5, 0.6, 0.9], None),
+        ([0.5, 0.5, 0.53], None),
+    ],
+)
+def test_whose_leakage_the_constants_are(stored: list[float], whose: str | None) -> None:
+    constants = [
+        Constant(str(place), 6, nat, leakage, 0.01)
+        for place, (nat, leakage) in enumerate(zip(stored, (0.5, 0.6, 0.7), strict=False))
+    ]
+    assert whose_leakage(constants) == whose
 
 
 def test_one_row_in_a_hundred_may_differ_a_little(tmp_path: Path) -> None:
