@@ -18,6 +18,7 @@ from automind_data.dgm.rejection import Draws, accept
 from automind_data.dgm.store import AGAIN, read_dgm
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from sbi.inference.posteriors import DirectPosterior
 
     from automind_data.dgm.flow import ConditionedFlow
@@ -253,6 +254,12 @@ class DGM:
     def sample(self, x: ArrayLike, n: int, seed: int = 0) -> NDArray[np.float64]:
         """Draw posterior samples in physical units, (n, 28); see `draw`."""
         return self.to_physical(self.sample_unit(x, n, seed))
+
+    def plot(self, theta: ArrayLike) -> Figure:
+        """Draw the marginals of samples in physical units, (n, 28), beside the prior."""
+        from automind_data.dgm.picture import draw_marginals
+
+        return draw_marginals(self, theta)
 
     def _vector(self, x: ArrayLike) -> NDArray[np.float32]:
         vector = np.asarray(x, np.float32).reshape(-1)
