@@ -6,22 +6,26 @@ import contextlib
 import queue
 import threading
 from collections.abc import Generator, Iterable
+from typing import TypeVar
 
 __all__ = ["ahead"]
 
+Piece = TypeVar("Piece")
 
-def ahead(pieces: Iterable[bytes], depth: int = 8) -> Generator[bytes, None, None]:
+
+def ahead(pieces: Iterable[Piece], depth: int = 8) -> Generator[Piece, None, None]:
     """Give the same pieces, made by a thread that is up to `depth` of them ahead.
 
     An exception of the maker is raised where its piece would have come. The thread has
-    ended when this iterator has, also when it is closed before.
+    ended when this iterator has, also when it is closed before; a generator of pieces is
+    closed then.
 
     Examples
     --------
     >>> list(ahead([b"a", b"b"]))
     [b'a', b'b']
     """
-    waiting: queue.Queue[bytes | BaseException | None] = queue.Queue(depth)
+    waiting: queue.Queue[Piece | BaseException | None] = queue.Queue(depth)
     unwanted = threading.Event()
 
     def make() -> None:
@@ -47,3 +51,5 @@ def ahead(pieces: Iterable[bytes], depth: int = 8) -> Generator[bytes, None, Non
             while True:
                 waiting.get_nowait()
         maker.join()
+        if isinstance(pieces, Generator):
+            pieces.close()

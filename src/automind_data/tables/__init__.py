@@ -25,6 +25,7 @@ from automind_data.common.layout import PARAMETER_NAMES, column_family
 from automind_data.tables.background import Md5
 from automind_data.tables.csv_blocks import BLOCK, Header, read_blocks, read_header
 from automind_data.tables.digests import DigestFile
+from automind_data.tables.plain_rows import PlainRows, Rows
 from automind_data.tables.profile import Profiler, profile_text
 from automind_data.tables.refusals import shown
 from automind_data.tables.row_groups import ROW_GROUP, Reader, RowGroups
@@ -127,8 +128,8 @@ def tabulate(
                     for text_done, batch in read_blocks(stream, found, name, block):
                         writer.add(batch)
                         rows += batch.height
-                        if observations_list is not None and "x_o" in batch.columns:
-                            seen.update(dict.fromkeys(batch["x_o"].unique(maintain_order=True)))
+                        if observations_list is not None:
+                            seen.update(dict.fromkeys(_keys(batch)))
                             _require_few_keys(seen, name)
                         done = before + text_done
                         yield {"path": table, "done": done, "total": total}
@@ -166,9 +167,12 @@ def read_table(path: str | os.PathLike[str], columns: list[str] | None = None) -
         there = set(file.schema_arrow.names)
         missing = [name for name in columns or () if name not in there]
         if missing:
-            rule = f"has no column {', '.join(missing[:5])}"
+            rule = f"has no column {', '.join(map(shown, missing[:5]))}"
             raise AutomindError(path, rule, "look at its columns")
-        return file.read(columns).to_pandas()
+        table = file.read(columns)
+    if columns is not None:
+        table = table.select(columns)
+    return table.to_pandas()
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:
@@ -195,6 +199,13 @@ def _parquet(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise AutomindError(path, "is no Parquet file", again) from None
+
+
+def _keys(rows: Rows) -> list[str | None]:
+    """Return the observation keys in some rows, in order of first appearance."""
+    if isinstance(rows, PlainRows) or "x_o" not in rows.columns:
+        return []
+    return rows["x_o"].unique(maintain_order=True).to_list()
 
 
 def _write(part: Path | None, text: str) -> None:

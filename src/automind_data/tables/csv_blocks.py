@@ -4,10 +4,11 @@ A block ends at a line's end, so a text with a line break inside is refused;
 every cell has the type that the layout gives its column; a refusal names the
 line.
 
-Plain blocks, which is what programs write, are parsed by polars. A block with a
-quote, a blank or anything that polars does not take is parsed again by pyarrow,
-which knows quotes and takes blanks around numbers. What one of them reads, the
-other reads to the last bit.
+Plain blocks of numbers, which is what programs write, are read by a loop of our own
+(`tables.decimals`), with columns of text by polars. A block with a quote, a blank or
+anything else that these do not take is parsed again by pyarrow, which knows quotes
+and takes blanks around numbers. What one of them reads, the others read to the last
+bit.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import re
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO
@@ -29,8 +29,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from automind_data.common.ahead import ahead
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import column_family
+from automind_data.tables.plain_rows import Rows, plain_rows
 from automind_data.tables.refusals import INTEGER, LOOK, NUMBER, explain, shown
 
 __all__ = ["BLOCK", "LONGEST_LINE", "MOST_COLUMNS", "Header", "read_blocks", "read_header"]
@@ -74,7 +76,7 @@ class Header:
         """The columns of the text; the one without a name is empty."""
         return ("", *self.columns) if self.indexed else self.columns
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """The columns as Arrow types."""
         return pa.schema([(name, TYPES[kind]) for name, kind in self.kinds.items()])
@@ -134,7 +136,7 @@ def read_header(stream: BinaryIO, file: str) -> Header:
 
 def read_blocks(
     stream: BinaryIO, header: Header, file: str, block: int = BLOCK
-) -> Iterator[tuple[int, pl.DataFrame]]:
+) -> Iterator[tuple[int, Rows]]:
     """Read what follows the header.
 
     Parameters
@@ -155,31 +157,41 @@ def read_blocks(
         A row has another number of cells than the header, or a cell is not of
         its column's kind, or a line ends unlike the first; the line is named.
     """
-    done, line = header.length, 2
-    with contextlib.closing(_one_ahead(_cut_at_lines(stream, file, block))) as blocks:
-        for text in blocks:
-            done += len(text)
-            try:
-                rows = _parse(text, header)
-            except pa.ArrowInvalid as error:
-                names, kinds, end = header.names, header.kinds, header.line_end
-                raise explain(text, names, kinds, end, file, line, str(error)) from None
-            if rows is not None:
-                yield done, rows
-            line += text.count(b"\n")
+    texts = ahead(_cut_at_lines(stream, file, block), depth=1)
+    with contextlib.closing(ahead(_parsed(texts, header, file), depth=1)) as blocks:
+        yield from blocks
 
 
-def _cut_at_lines(stream: BinaryIO, file: str, block: int) -> Iterator[bytes]:
+def _cut_at_lines(stream: BinaryIO, file: str, block: int) -> Generator[tuple[bytes, int], None, None]:
+    """Give the text in pieces of whole lines, each with the number of line ends in it."""
     line = 2
     while text := stream.read(block):
         if not text.endswith(b"\n"):
             text += stream.readline(LONGEST_LINE + 1)
         short = _short_lines(text)
+        lines = text.count(b"\n", 0, short)
         if short:
-            yield text[:short]
-        line += text.count(b"\n", 0, short)
+            yield text[:short], lines
+        line += lines
         if short < len(text):
             raise AutomindError(file, f"line {line} has more than {LONGEST_LINE} bytes", LOOK)
+
+
+def _parsed(
+    texts: Generator[tuple[bytes, int], None, None], header: Header, file: str
+) -> Generator[tuple[int, Rows], None, None]:
+    done, line = header.length, 2
+    with contextlib.closing(texts):
+        for text, lines in texts:
+            done += len(text)
+            try:
+                rows = _parse(text, lines, header)
+            except pa.ArrowInvalid as error:
+                names, kinds, end = header.names, header.kinds, header.line_end
+                raise explain(text, names, kinds, end, file, line, str(error)) from None
+            if rows is not None:
+                yield done, rows
+            line += lines
 
 
 def _short_lines(text: bytes) -> int:
@@ -200,17 +212,13 @@ def _ends_as(text: bytes, line_end: bytes) -> bool:
     return pairs == text.count(b"\r") == text.count(b"\n")
 
 
-def _one_ahead(items: Iterator[bytes]) -> Generator[bytes, None, None]:
-    """Fetch the next item in a thread while the one before is worked on."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
-
-
-def _parse(text: bytes, header: Header) -> pl.DataFrame | None:
+def _parse(text: bytes, lines: int, header: Header) -> Rows | None:
     """Parse whole lines; None if all of them are blank."""
+    if header.line_end == b"\n":
+        kinds = [header.kinds.get(name, "") for name in header.names]
+        plain = plain_rows(text, lines, kinds, header.schema)
+        if plain is not None:
+            return plain
     if not _ends_as(text, header.line_end):
         raise pa.ArrowInvalid("mixed line ends")
     if text.startswith(BOM_UTF8) or b"\n" + BOM_UTF8 in text:  # both parsers drop a first one

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from automind_data.common.layout import column_family
+from automind_data.tables.plain_rows import Rows, joined
 
 __all__ = ["ROW_GROUP", "Reader", "RowGroups"]
 
@@ -18,12 +19,14 @@ Reader = Callable[[pa.Table], None]
 
 ROW_GROUP = 4096
 """Rows in each row group but the last: about 38 MB of the widest published table."""
+MOST_WAITING = 1
+"""Row groups that wait, complete, for the one that is being written."""
 
 
 class RowGroups:
     """A Parquet file written in row groups of one size, however the rows arrive.
 
-    One group is written in a thread while the next one is gathered. Each of
+    Groups are written in a thread while the next ones are gathered. Each of
     `readers` is given every row group, in order, before it is written.
 
     Numbers are stored byte by byte (`BYTE_STREAM_SPLIT`), which packs them smaller
@@ -48,10 +51,10 @@ class RowGroups:
         self._schema = schema
         self._readers = tuple(readers)
         self._size = rows
-        self._waiting: list[pl.DataFrame] = []
+        self._waiting: list[Rows] = []
         self._rows = 0
         self._thread = ThreadPoolExecutor(1)
-        self._written: Future[None] | None = None
+        self._written: deque[Future[None]] = deque()
 
     def __enter__(self) -> RowGroups:
         return self
@@ -63,10 +66,10 @@ class RowGroups:
                     self._hand_over(self._rows)
                 self._wait()
         finally:
-            self._thread.shutdown()
+            self._thread.shutdown(cancel_futures=True)
             self._writer.close()
 
-    def add(self, rows: pl.DataFrame) -> None:
+    def add(self, rows: Rows) -> None:
         """Take the next rows."""
         self._waiting.append(rows)
         self._rows += rows.height
@@ -79,18 +82,23 @@ class RowGroups:
         self._writer.add_key_value_metadata(dict(metadata))
 
     def _hand_over(self, rows: int) -> None:
-        waiting = pl.concat(self._waiting)
-        self._wait()
-        self._written = self._thread.submit(self._write, waiting.head(rows))
-        self._waiting, self._rows = [waiting.slice(rows)], self._rows - rows
+        group, left = [], rows
+        while left:
+            first = self._waiting.pop(0)
+            group.append(first.slice(0, left))
+            if first.height > left:
+                self._waiting.insert(0, first.slice(left))
+            left -= group[-1].height
+        self._rows -= rows
+        self._wait(MOST_WAITING)
+        self._written.append(self._thread.submit(self._write, group))
 
-    def _wait(self) -> None:
-        written, self._written = self._written, None
-        if written is not None:
-            written.result()
+    def _wait(self, most: int = 0) -> None:
+        while len(self._written) > most:
+            self._written.popleft().result()
 
-    def _write(self, rows: pl.DataFrame) -> None:
-        group = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).cast(self._schema)
+    def _write(self, rows: list[Rows]) -> None:
+        group = joined(rows, self._schema)
         for read in self._readers:
             read(group)
-        self._writer.write_table(group, row_group_size=rows.height)
+        self._writer.write_table(group, row_group_size=group.num_rows)
