@@ -28,6 +28,7 @@ __all__ = [
     "as_bits",
     "as_float",
     "eight_bytes",
+    "exists",
     "high_product",
     "leading_zeros",
     "unsigned_shift",
@@ -62,6 +63,11 @@ def eight_bytes(text: NDArray[np.uint8], place: int) -> int:
     True
     """
     return int.from_bytes(text[place : place + 8].tobytes(), "little", signed=True)
+
+
+def exists(array: NDArray[Any]) -> bool:
+    """Say whether an array was given, not the address 0."""
+    return array is not None
 
 
 def unsigned_shift(bits: int, places: int) -> int:
@@ -118,7 +124,7 @@ class Compiled:
         """Run it."""
         call = self._call or self._compile()
         return call(
-            *(each if type(each) in (int, float) else each.ctypes.data for each in arguments)
+            *[each.ctypes.data if isinstance(each, np.ndarray) else each for each in arguments]
         )
 
     def _compile(self) -> Any:
@@ -220,7 +226,9 @@ class _Body:
         self.names: dict[str, tuple[Any, Any]] = {}
         self.arrays: dict[str, tuple[Any, np.dtype[Any]]] = {}
         self.after_loop: list[Any] = []
-        for value, name, each in zip(made.args, (a.arg for a in tree.args.args), kinds, strict=True):
+        for value, name, each in zip(
+            made.args, (a.arg for a in tree.args.args), kinds, strict=True
+        ):
             if isinstance(each, np.dtype):
                 value.add_attribute("noalias")
                 self.arrays[name] = (value, each)
@@ -400,7 +408,11 @@ class _Body:
         if node.id in self.names:
             place, kind = self.names[node.id]
             return self.builder.load(place, typ=kind)
-        return self.arrays[node.id][0] if node.id in self.arrays else self.constant(self.globals[node.id])
+        return (
+            self.arrays[node.id][0]
+            if node.id in self.arrays
+            else self.constant(self.globals[node.id])
+        )
 
     def of_subscript(self, node: ast.Subscript) -> Any:
         """Read an element; whole numbers of fewer bits are unsigned."""
@@ -440,7 +452,9 @@ class _Body:
             floats = self.float in (one.type, other.type)
             kind = self.float if floats else self.word
             compare = self.builder.fcmp_ordered if floats else self.builder.icmp_signed
-            flags.append(compare(_COMPARED[type(sign)], self.cast(one, kind), self.cast(other, kind)))
+            flags.append(
+                compare(_COMPARED[type(sign)], self.cast(one, kind), self.cast(other, kind))
+            )
         found = flags[0]
         for flag in flags[1:]:
             found = self.builder.and_(found, flag)
@@ -485,7 +499,9 @@ class _Body:
             made.attributes.add("alwaysinline")
         made = self.known[function]
         kinds = made.function_type.args
-        return self.builder.call(made, [self.cast(*each) for each in zip(values, kinds, strict=True)])
+        return self.builder.call(
+            made, [self.cast(*each) for each in zip(values, kinds, strict=True)]
+        )
 
 
 def _high_product(body: _Body, one: Any, other: Any) -> Any:
@@ -505,6 +521,7 @@ _INLINE: dict[Any, Callable[..., Any]] = {
     as_float: lambda body, bits: body.builder.bitcast(body.whole(bits), body.float),
     unsigned_shift: lambda body, bits, places: body.builder.lshr(body.whole(bits), places),
     eight_bytes: _eight_bytes,
+    exists: lambda body, array: body.builder.icmp_unsigned("!=", array, array.type(None)),
     high_product: _high_product,
     leading_zeros: lambda body, bits: body.builder.ctlz(bits, body.ir.Constant(body.flag, 0)),
 }

@@ -162,7 +162,9 @@ def read_blocks(
         yield from blocks
 
 
-def _cut_at_lines(stream: BinaryIO, file: str, block: int) -> Generator[tuple[bytes, int], None, None]:
+def _cut_at_lines(
+    stream: BinaryIO, file: str, block: int
+) -> Generator[tuple[bytes, int], None, None]:
     """Give the text in pieces of whole lines, each with the number of line ends in it."""
     line = 2
     while text := stream.read(block):

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import OBSERVATION_TABLES
-from automind_data.tables.cells import numbers
+from automind_data.common.machine_code import Compiled, exists, unsigned_shift
+from automind_data.tables.cells import buffers, numbers, whole
 
 __all__ = [
     "DIGEST",
@@ -38,13 +39,10 @@ DIGEST = "digest"
 
 SEEDS = ("params_settings.batch_seed", "params_settings.random_seed")
 Words = NDArray[np.uint64]
-_NAN = np.uint64(0x7FF8000000000000)
-_NULL = np.uint64(0x7FF800000000DEAD)
-_STEPS = (
-    (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
-    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
-)
-_LAST = np.uint64(31)
+_NAN = 0x7FF8000000000000
+_NULL = 0x7FF800000000DEAD
+_MAGNITUDE, _INFINITY = 0x7FFFFFFFFFFFFFFF, 0x7FF0000000000000
+_FIRST_FACTOR, _SECOND_FACTOR = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
 def row_key(columns: Iterable[str]) -> tuple[str, ...]:
@@ -79,20 +77,46 @@ def row_digests(table: pa.Table) -> Words:
     False
     """
     total = np.zeros(table.num_rows, np.uint64)
-    scratch = np.empty_like(total)
+    totals = total.ctypes.data
     for name, column in zip(table.column_names, table.columns, strict=True):
         kind = _kind(column.type)
-        seed = hashlib.blake2b(f"{name}\0{kind}".encode(), digest_size=8).digest()
-        words = _words(column, kind)
-        words ^= np.frombuffer(seed, "<u8")[0]
-        for shift, factor in _STEPS:
-            np.right_shift(words, shift, out=scratch)
-            words ^= scratch
-            words *= factor
-        np.right_shift(words, _LAST, out=scratch)
-        words ^= scratch
-        total += words
+        digest = hashlib.blake2b(f"{name}\0{kind}".encode(), digest_size=8).digest()
+        seed = int.from_bytes(digest, "little", signed=True)
+        cells = whole(column)
+        if kind in ("float64", "int64") and len(cells):
+            numbers, known = buffers(cells)
+            _add(numbers, known, cells.offset, len(cells), kind == "float64", seed, totals)
+        else:
+            words = _words(cells, kind)
+            _add(words, 0, 0, len(words), False, seed, totals)
     return total
+
+
+@Compiled
+def _add(
+    words: Words,
+    known: NDArray[np.uint8],
+    first: int,
+    count: int,
+    floats: int,
+    seed: int,
+    total: Words,
+) -> None:
+    """Add the hash of each of `count` cells from `first` on to its row's total.
+
+    `known` has a bit for each cell, or is nowhere.
+    """
+    for row in range(count):
+        place = first + row
+        word = words[place]
+        if floats and (word & _MAGNITUDE) > _INFINITY:
+            word = _NAN
+        if exists(known) and not (known[place >> 3] >> (place & 7)) & 1:
+            word = _NULL
+        word ^= seed
+        word = (word ^ unsigned_shift(word, 30)) * _FIRST_FACTOR
+        word = (word ^ unsigned_shift(word, 27)) * _SECOND_FACTOR
+        total[row] += word ^ unsigned_shift(word, 31)
 
 
 def _kind(kind: pa.DataType) -> str:
@@ -107,23 +131,15 @@ def _kind(kind: pa.DataType) -> str:
     return str(kind)
 
 
-def _words(column: pa.ChunkedArray, kind: str) -> Words:
-    """Return 64 bits for each cell, in an array of its own."""
-    cells = column.combine_chunks()
+def _words(cells: pa.Array, kind: str) -> Words:
+    """Return 64 bits for each flag or text, in an array of its own."""
     words: Words
-    match kind:
-        case "float64":
-            values, null = numbers(cells)
-            words = values.view(np.uint64).copy()
-            nan = np.isnan(values)
-            if nan.any():
-                words[nan] = _NAN
-        case "int64" | "bool":
-            values, null = numbers(cells)
-            words = values.view(np.uint64).copy()
-        case _:
-            words = _texts(cells)
-            null = np.asarray(cells.is_null()) if cells.null_count else None
+    if kind == "bool":
+        values, null = numbers(cells)
+        words = values.view(np.uint64).copy()
+    else:
+        words = _texts(cells)
+        null = np.asarray(cells.is_null()) if cells.null_count else None
     if null is not None:
         words[null] = _NULL
     return words

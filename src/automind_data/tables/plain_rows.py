@@ -51,9 +51,7 @@ class PlainRows:
             cells = values[place]
             if pa.types.is_boolean(field.type):
                 cells = np.packbits(cells != 0, bitorder="little")
-            columns.append(
-                pa.Array.from_buffers(field.type, height, [known, pa.py_buffer(cells)])
-            )
+            columns.append(pa.Array.from_buffers(field.type, height, [known, pa.py_buffer(cells)]))
         return pa.Table.from_arrays(columns, schema=self.schema)
 
 
@@ -90,7 +88,15 @@ def plain_rows(
     known = np.empty(values.shape, np.uint8)
     tens, exact = decimals.powers(), decimals.exact_powers()
     rows = decimals.read_rows(
-        np.frombuffer(text, np.uint8), len(text), codes, len(codes), tens, exact, values, known, room
+        np.frombuffer(text, np.uint8),
+        len(text),
+        codes,
+        len(codes),
+        tens,
+        exact,
+        values,
+        known,
+        room,
     )
     return PlainRows(schema, values, known) if rows == room else None
 
@@ -102,8 +108,6 @@ def joined(parts: Sequence[Rows], schema: pa.Schema) -> pa.Table:
         values = np.concatenate([part.values for part in plain], axis=1)
         known = np.concatenate([part.known for part in plain], axis=1)
         return PlainRows(schema, values, known).table()
-    frames = [
-        pl.DataFrame(part.table()) if isinstance(part, PlainRows) else part for part in parts
-    ]
+    frames = [pl.DataFrame(part.table()) if isinstance(part, PlainRows) else part for part in parts]
     whole = pl.concat(frames).rechunk()
     return whole.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)

@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import write_text
 from automind_data.common.layout import column_family
-from automind_data.tables.cells import numbers
+from automind_data.common.machine_code import Compiled, as_bits, exists
+from automind_data.tables.cells import buffers, numbers, whole
 from automind_data.tables.digests import row_groups, row_key
-from automind_data.tables.sketch import PERCENT, Sketch
+from automind_data.tables.sketch import PERCENT, Sketch, buckets_of
 
 __all__ = [
     "FORMAT",
@@ -42,6 +44,131 @@ DIGITS = 9
 QUANTILE_DIGITS = 5
 
 
+_MAGNITUDE, _INFINITY = 0x7FFFFFFFFFFFFFFF, 0x7FF0000000000000
+Floats = NDArray[np.float64]
+Words = NDArray[np.int64]
+
+
+def _finite(
+    values: Floats, known: NDArray[np.uint8], first: int, count: int, finite: Floats, counted: Words
+) -> int:
+    """Write the known, finite values of `count` from `first` on; return how many they are.
+
+    `known` has a bit for each value, or is nowhere; `counted` becomes how many of them are
+    nan and how many infinite.
+    """
+    kept = 0
+    nan = 0
+    infinite = 0
+    for place in range(first, first + count):
+        there = 1
+        if exists(known):
+            there = (known[place >> 3] >> (place & 7)) & 1
+        value = values[place]
+        magnitude = as_bits(value) & _MAGNITUDE
+        finite[kept] = value
+        kept += there & (magnitude < _INFINITY)
+        nan += there & (magnitude > _INFINITY)
+        infinite += there & (magnitude == _INFINITY)
+    counted[0] = nan
+    counted[1] = infinite
+    return kept
+
+
+def _moments(values: Floats, count: int, moments: Floats) -> None:
+    """Write the least and the largest value, the mean and the squares around it, summed up.
+
+    Every fourth value belongs to one of four sums, which are added in the end.
+    """
+    low = values[0]
+    high = values[0]
+    for each in range(count):
+        low = values[each] if values[each] < low else low
+        high = values[each] if values[each] > high else high
+    moments[0] = low
+    moments[1] = high
+    if low == high:
+        moments[2] = low
+        moments[3] = 0.0
+        return
+    one = 0.0
+    two = 0.0
+    three = 0.0
+    four = 0.0
+    place = 0
+    while place + 4 <= count:
+        one += values[place]
+        two += values[place + 1]
+        three += values[place + 2]
+        four += values[place + 3]
+        place += 4
+    while place < count:
+        one += values[place]
+        place += 1
+    mean = ((one + two) + (three + four)) / count
+    one = 0.0
+    two = 0.0
+    three = 0.0
+    four = 0.0
+    place = 0
+    while place + 4 <= count:
+        one += (values[place] - mean) * (values[place] - mean)
+        two += (values[place + 1] - mean) * (values[place + 1] - mean)
+        three += (values[place + 2] - mean) * (values[place + 2] - mean)
+        four += (values[place + 3] - mean) * (values[place + 3] - mean)
+        place += 4
+    while place < count:
+        one += (values[place] - mean) * (values[place] - mean)
+        place += 1
+    moments[2] = mean
+    moments[3] = (one + two) + (three + four)
+
+
+@Compiled
+def _look(
+    values: Floats,
+    known: NDArray[np.uint8],
+    first: int,
+    count: int,
+    finite: Floats,
+    moments: Floats,
+    buckets: Words,
+    counted: Words,
+    ends: Words,
+) -> int:
+    kept = _finite(values, known, first, count, finite, counted)
+    if kept:
+        _moments(finite, kept, moments)
+        buckets_of(finite, kept, buckets, ends)
+    return kept
+
+
+class _Desk:
+    """Memory to work on one column after the other.
+
+    Attributes
+    ----------
+    moments
+        Least and largest value, mean, squares summed up, of the finite values looked at last.
+    buckets
+        The bucket of each of them.
+    counted
+        How many were nan and infinite, the lowest and the highest bucket.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.moments, self.counted = np.zeros(4), np.zeros(4, np.int64)
+        self.buckets, self._finite = np.empty(rows, np.int64), np.empty(rows)
+        ends = self.counted[2:]
+        arrays = (self._finite, self.moments, self.buckets, self.counted, ends)
+        self._places = [array.ctypes.data for array in arrays]
+
+    def look(self, values: int, known: int, first: int, count: int) -> int:
+        """Look at values, given where they are as by `buffers`; return how many are finite."""
+        return int(_look(values, known, first, count, *self._places))
+
+
 @dataclass
 class _Column:
     kind: str
@@ -55,35 +182,29 @@ class _Column:
     squares: float = 0.0
     sketch: Sketch = field(default_factory=Sketch)
 
-    def add(self, cells: pa.Array) -> None:
+    def add(self, cells: pa.Array, desk: _Desk) -> None:
         self.nulls += cells.null_count
-        if self.kind == "text":
+        if self.kind == "text" or not len(cells):
             return
-        values, null = numbers(cells)
-        if null is not None:
-            values = values[~null]
-        if values.dtype == np.float64:
-            finite = np.isfinite(values)
-            if not finite.all():
-                nan = int(np.isnan(values).sum())
-                self.nan += nan
-                self.inf += int((~finite).sum()) - nan
-                values = values[finite]
-        if len(values):
-            self._merge(values)
-
-    def _merge(self, values: Any) -> None:
-        self.low = min(self.low, values.min().item())
-        self.high = max(self.high, values.max().item())
-        floats = values.astype(np.float64)
-        count = len(floats)
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = float(floats.mean())
-            floats -= mean
-            squares = float(np.square(floats, out=floats).sum())
+        if self.kind == "float64":
+            count = desk.look(*buffers(cells), cells.offset, len(cells))
+            nan, infinite, *ends = desk.counted.tolist()
+            low, high, mean, squares = desk.moments.tolist()
+            self.nan += nan
+            self.inf += infinite
+        else:
+            values, null = numbers(cells)
+            values = values if null is None else values[~null]
+            floats = values.astype(np.float64)
+            count = desk.look(floats.ctypes.data, 0, 0, len(floats))
+            *_, mean, squares = desk.moments.tolist()
+            ends = desk.counted[2:].tolist()
+            low, high = (values.min().item(), values.max().item()) if count else (0, 0)
+        if not count:
+            return
+        self.low, self.high = min(self.low, low), max(self.high, high)
         if self.kind != "bool":
-            floats[:] = values
-            self.sketch.add(floats)
+            self.sketch.count(desk.buckets.ctypes.data, count, *ends)
         total = self.count + count
         shift = mean - self.mean
         self.mean += shift * count / total
@@ -116,12 +237,16 @@ class Profiler:
     def __init__(self, columns: Iterable[str]) -> None:
         self._columns = {name: _Column(column_family(name)[1]) for name in columns}
         self._rows = 0
+        self._desk = _Desk(0)
 
     def add(self, rows: pa.Table) -> None:
         """Take the next rows."""
         self._rows += rows.num_rows
-        for name, column in self._columns.items():
-            column.add(rows[name].combine_chunks())
+        if rows.num_rows > self._desk.rows:
+            self._desk = _Desk(rows.num_rows)
+        wanted = rows.select(list(self._columns))
+        for column, cells in zip(self._columns.values(), wanted.columns, strict=True):
+            column.add(whole(cells), self._desk)
 
     def profile(self) -> dict[str, Any]:
         """Return the profile of all rows so far.

@@ -13,7 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ERROR", "PERCENT", "Sketch", "cut"]
+from automind_data.common.machine_code import Compiled, as_bits
+
+__all__ = ["ERROR", "PERCENT", "Sketch", "buckets_of", "cut"]
 
 PERCENT = (1, 5, 25, 50, 75, 95, 99)
 """The quantiles that a profile states."""
@@ -25,27 +27,56 @@ ERROR = 2.0**-BITS
 SMALLEST, LARGEST = 2.0**-96, 2.0**96
 """Where the buckets begin and end: nearer to zero is zero, farther is the last bucket."""
 
-_SHIFT = np.int64(52 - BITS)
-_MAGNITUDE = np.int64(0x7FFFFFFFFFFFFFFF)
-_FIRST = int(np.float64(SMALLEST).view(np.int64) >> _SHIFT)
-_LAST = int(np.float64(LARGEST).view(np.int64) >> _SHIFT) - _FIRST + 1
+_SHIFT = 52 - BITS
+_MAGNITUDE = 0x7FFFFFFFFFFFFFFF
+_FIRST = as_bits(SMALLEST) >> _SHIFT
+_LAST = (as_bits(LARGEST) >> _SHIFT) - _FIRST + 1
 _SPARE = 512
 
 
-def _buckets(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the bucket of each value: 0 is zero, growing with the value, -n that of -x if n of x.
+def bucket(bits: int) -> int:
+    """Return the bucket of the finite value with these bits.
 
-    `values` are finite and their memory is theirs alone: it is written over.
+    0 is zero, growing with the value, -n that of -x if n is that of x.
     """
-    bits = values.view(np.int64)
-    negative = bits < 0
-    bits &= _MAGNITUDE
-    bits >>= _SHIFT
-    bits -= _FIRST - 1
-    np.clip(bits, 0, _LAST, out=bits)
-    if negative.any():
-        np.negative(bits, out=bits, where=negative)
-    return bits
+    magnitude = ((bits & _MAGNITUDE) >> _SHIFT) - (_FIRST - 1)
+    if magnitude < 0:
+        magnitude = 0
+    if magnitude > _LAST:
+        magnitude = _LAST
+    if bits < 0:
+        magnitude = -magnitude
+    return magnitude
+
+
+def buckets_of(
+    values: NDArray[np.float64],
+    count: int,
+    buckets: NDArray[np.int64],
+    ends: NDArray[np.int64],
+) -> None:
+    """Write the bucket of each finite value, and the lowest and highest of them into `ends`."""
+    low = _LAST
+    high = -_LAST
+    for place in range(count):
+        found = bucket(as_bits(values[place]))
+        buckets[place] = found
+        if found < low:
+            low = found
+        if found > high:
+            high = found
+    ends[0] = low
+    ends[1] = high
+
+
+_buckets = Compiled(buckets_of)
+
+
+@Compiled
+def _count(buckets: NDArray[np.int64], count: int, low: int, counts: NDArray[np.uint32]) -> None:
+    """Add 1 to the count of each bucket; `low` is that of the first count."""
+    for place in range(count):
+        counts[buckets[place] - low] += 1
 
 
 def _edges(buckets: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -64,7 +95,7 @@ def cut(value: float) -> float:
     >>> cut(3.0), cut(-255.0), cut(0.1), cut(1e-300)
     (3.0, -255.0, 0.099609375, 0.0)
     """
-    return float(_edges(_buckets(np.array([value], np.float64)))[0])
+    return float(_edges(np.array([bucket(as_bits(value))]))[0])
 
 
 class Sketch:
@@ -83,30 +114,37 @@ class Sketch:
         self._counts = np.zeros(0, np.uint32)
 
     def add(self, values: NDArray[np.float64]) -> None:
-        """Count finite values; their memory is written over."""
-        if not len(values):
-            return
-        buckets = _buckets(values)
-        low = int(buckets.min())
-        buckets -= low
-        self._add(low, np.bincount(buckets))
+        """Count finite values."""
+        buckets, ends = np.empty(len(values), np.int64), np.empty(2, np.int64)
+        if len(values):
+            _buckets(values, len(values), buckets, ends)
+            self.count(buckets, len(values), *ends.tolist())
+
+    def count(self, buckets: NDArray[np.int64] | int, count: int, low: int, high: int) -> None:
+        """Count values by their buckets, of which these are the lowest and the highest.
+
+        `buckets` are an array or its address, as `buckets_of` fills it.
+        """
+        self._reach(low, high + 1)
+        _count(buckets, count, self._low, self._counts)
 
     def merge(self, other: Sketch) -> None:
         """Count what another sketch has counted."""
         if len(other._counts):
-            self._add(other._low, other._counts)
+            low, high = other._low, other._low + len(other._counts)
+            self._reach(low, high)
+            self._counts[low - self._low : high - self._low] += other._counts
 
-    def _add(self, low: int, counts: NDArray[np.int64] | NDArray[np.uint32]) -> None:
-        high = low + len(counts)
+    def _reach(self, low: int, high: int) -> None:
+        """Make room for the buckets from `low` to before `high`."""
         if not len(self._counts):
             self._low = low
         before, after = self._low - low, high - self._low - len(self._counts)
         if before > 0 or after > 0:
             spare = (before + _SPARE if before > 0 else 0, after + _SPARE if after > 0 else 0)
-            self._counts = np.pad(self._counts, spare)
-            self._low -= spare[0]
-        part = self._counts[low - self._low : high - self._low]
-        np.add(part, counts, out=part, casting="unsafe")
+            counts = np.zeros(sum(spare) + len(self._counts), np.uint32)
+            counts[spare[0] : spare[0] + len(self._counts)] = self._counts
+            self._counts, self._low = counts, self._low - spare[0]
 
     def quantiles(self, percent: tuple[int, ...] = PERCENT) -> list[float]:
         """Return, for each percentage, the smallest value that so many values do not exceed.
