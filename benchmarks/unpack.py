@@ -88,22 +88,25 @@ def write_table(path: Path, rows: int) -> None:
             out.write(b"\n")
 
 
+def once(script: tuple[str, str], zip_path: Path, target: Path) -> tuple[float, float]:
+    """Return the seconds and the peak in MB of one process."""
+    prepare, work = script
+    shutil.rmtree(target, ignore_errors=True)
+    done = subprocess.run(
+        [sys.executable, "-c", TIMED.format(prepare=prepare, work=work), zip_path, target],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    taken, peak = map(float, done.stdout.split())
+    return taken, peak
+
+
 def measure(script: tuple[str, str], zip_path: Path, scratch: Path) -> tuple[float, float]:
     """Return the median of seconds and the largest peak in MB of several processes."""
-    prepare, work = script
-    seconds, peaks = [], []
-    for _ in range(REPEATS):
-        target = scratch / "out"
-        shutil.rmtree(target, ignore_errors=True)
-        done = subprocess.run(
-            [sys.executable, "-c", TIMED.format(prepare=prepare, work=work), zip_path, target],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        taken, peak = map(float, done.stdout.split())
-        seconds.append(taken)
-        peaks.append(peak)
+    seconds, peaks = zip(
+        *(once(script, zip_path, scratch / "out") for _ in range(REPEATS)), strict=True
+    )
     return statistics.median(seconds), max(peaks)
 
 

@@ -181,7 +181,7 @@ def read_rows(
                 while FIRST_LETTER <= letter <= LAST_LETTER and letter != QUOTE and letter != COMMA:
                     at += 1
                     letter = text[at]
-            elif letter == COMMA or letter == LINE_FEED or at == size:
+            elif at == size or letter == COMMA or text[at] == LINE_FEED:
                 values[place] = 0
                 known[place] = 0
                 place += room

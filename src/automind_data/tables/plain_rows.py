@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -33,7 +34,7 @@ class PlainRows:
     @property
     def height(self) -> int:
         """The number of rows."""
-        return self.values.shape[1]
+        return len(self.values[0])
 
     def slice(self, first: int, height: int | None = None) -> PlainRows:
         """Return some rows, from `first` on."""
@@ -44,11 +45,11 @@ class PlainRows:
         """Return the same as an Arrow table."""
         values, height = np.ascontiguousarray(self.values), self.height
         bits = np.packbits(self.known, axis=1, bitorder="little")
-        whole = self.known.all(axis=1).tolist()
+        whole: Any = self.known.all(axis=1)
         columns = []
         for place, field in enumerate(self.schema):
             known = None if whole[place] else pa.py_buffer(bits[place])
-            cells = values[place]
+            cells: Any = values[place]
             if pa.types.is_boolean(field.type):
                 cells = np.packbits(cells != 0, bitorder="little")
             columns.append(pa.Array.from_buffers(field.type, height, [known, pa.py_buffer(cells)]))
