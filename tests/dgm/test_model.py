@@ -108,10 +108,13 @@ def leaky(dgms: Path, tmp_path: Path, shift: float) -> DGM:
 
 
 def test_a_cap_on_draws(dgms: Path, tmp_path: Path, dgm: DGM, x: np.ndarray) -> None:
-    with pytest.raises(AutomindError, match="10 rows of 300 draws each are more than 2000 draws"):
+    with pytest.raises(
+        AutomindError, match="10 rows times K = 300 is 3000 draws, no more than 2000"
+    ):
         dgm.draw(x, 10, seed=1, oversample=300, at_most=2000)
     with pytest.raises(Leak, match=r"only \d+ of 3000 draws fell inside the prior box, 2900 are"):
         dgm.draw(x, 2900, seed=1, stream="leaky", at_most=3000)
+    assert dgm.draw(x, 10, seed=1, at_least=9000, at_most=2000).drawn == 2000
     with pytest.raises(Leak, match="more than 10000000 draws would give") as caught:
         leaky(dgms, tmp_path, 1000.0).draw(x, 5000, seed=1)
     assert (caught.value.drawn, caught.value.accepted) == (100_000, 0)
@@ -156,15 +159,54 @@ def test_a_posterior_of_sbi(dgms: Path, dgm: DGM, x: np.ndarray) -> None:
     assert np.abs(offset + np.log(acceptance)).max() < 0.06
 
 
-def test_opening_and_drawing_import_nothing_heavy(dgms: Path) -> None:
+def test_everything_of_sbi_works_on_it() -> None:
+    from matplotlib import pyplot
+    from sbi.analysis import pairplot
+    from sbi.diagnostics import check_sbc, check_tarp, run_sbc, run_tarp
+
+    posterior = load(Path(__file__).parent / "format_1").to_sbi()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        x = torch.randn(20, 3)
+        quiet = {"show_progress_bars": False}
+        theta = posterior.sample_batched((1,), x=x, **quiet)[0]
+        assert theta.shape == (20, 4) and ((theta >= 0) & (theta <= 1)).all()
+        posterior.set_default_x(x[:1])
+        drawn = posterior.sample((500,), **quiet)
+        top = posterior.map(num_iter=50, num_init_samples=200, **quiet).reshape(1, -1)
+        assert posterior.log_prob(top) >= posterior.log_prob(drawn).max() - 0.05
+        settings = {"num_posterior_samples": 200, "show_progress_bar": False}
+        ranks, averages = run_sbc(theta, x, posterior, **settings)
+        assert ranks.shape == (20, 4)
+        prior = posterior.prior.sample((20,))
+        assert check_sbc(ranks, prior, averages, 200)["ks_pvals"].min() > 1e-4
+        _, p = check_tarp(*run_tarp(theta, x, posterior, **settings))
+        assert p > 1e-4
+    figure, axes = pairplot(drawn, limits=[[0, 1]] * 4)
+    assert len(axes) == 4
+    pyplot.close(figure)
+
+
+FROM_FILES = "from automind_data.dgm import load; dgm = load('derived/dgms/psd')"
+FROM_A_RELEASE = "import automind_data; dgm = automind_data.open_release().dgm('psd')"
+
+
+@pytest.mark.parametrize("opened", [FROM_FILES, FROM_A_RELEASE])
+def test_opening_and_drawing_import_nothing_heavy(
+    dgms: Path, root: Path, tmp_path: Path, opened: str
+) -> None:
+    for name in (".dvc/config", "datasets/release.json"):
+        (tmp_path / name).parent.mkdir()
+        shutil.copy(root / name, tmp_path / name)
+    shutil.copytree(dgms / "psd", tmp_path / "derived/dgms/psd")
     code = (
-        "import sys, numpy; from automind_data.dgm import load; dgm = load(sys.argv[1]);"
+        f"import sys, numpy; {opened};"
         "dgm.sample(numpy.zeros(990), 10, seed=1);"
         "print([name for name in ('torch', 'sbi', 'matplotlib', 'scipy', 'pandas')"
         " if name in sys.modules])"
     )
-    command = [sys.executable, "-X", "importtime", "-c", code, str(dgms / "psd")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-X", "importtime", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.strip() == "[]"
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "llvmlite" in imported and not imported & {"torch", "sbi", "matplotlib"}
