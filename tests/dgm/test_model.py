@@ -120,6 +120,15 @@ def test_a_cap_on_draws(dgms: Path, tmp_path: Path, dgm: DGM, x: np.ndarray) -> 
     assert (caught.value.drawn, caught.value.accepted) == (100_000, 0)
 
 
+@pytest.mark.parametrize("oversample", [1, 20])
+def test_no_rows(dgm: DGM, x: np.ndarray, oversample: int) -> None:
+    draws = dgm.draw(x, 0, seed=1, oversample=oversample, at_least=2000)
+    assert draws.u.shape == (0, 28) and draws.drawn == 2000 and draws.accepted > 0
+    for n, k in ((-1, oversample), (5, 0)):
+        with pytest.raises(AutomindError, match=f"cannot give {n} rows, K = {k}"):
+            dgm.draw(x, n, seed=1, oversample=k)
+
+
 def test_memory_does_not_grow_with_oversampling(dgm: DGM, x: np.ndarray) -> None:
     def peak(oversample: int) -> int:
         tracemalloc.start()

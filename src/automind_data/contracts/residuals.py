@@ -104,13 +104,10 @@ def residuals_of(path: Path, dgm: Path, observations: Path, dataset: Dataset) ->
     wanted = ["x_o", LOG_PROB, *PARAMETER_NAMES]
     if not set(wanted) <= set(pl.scan_parquet(path).collect_schema()):
         return Residuals([], np.empty(0), np.empty(0, np.bool_))
-    import torch
-
     from automind_data.common.observations import read_observations
-    from automind_data.dgm.draws import one_torch_thread
     from automind_data.dgm.model import load
 
-    estimator, drawer = load(dgm, torch.float64), load(dgm)
+    estimator, drawer = load(dgm, np.float64), load(dgm)
     try:
         rows = read_observations(observations, estimator.recipe.columns, dataset)
     except AutomindError:
@@ -125,13 +122,12 @@ def residuals_of(path: Path, dgm: Path, observations: Path, dataset: Dataset) ->
     places: dict[str | None, list[int]] = {}
     for place, key in enumerate(keys):
         places.setdefault(key, []).append(place)
-    with one_torch_thread():
-        for key, those in places.items():
-            x = _conditioning(estimator, rows, key)
-            if x is not None:
-                computed = estimator.log_prob_unit(u[those], x).astype(np.float64)
-                nat[those], known[those] = _residual(stored[those], computed), True
-                constants += _constants(str(key), stored[those], computed, drawer, x)
+    for key, those in places.items():
+        x = _conditioning(estimator, rows, key)
+        if x is not None:
+            computed = estimator.log_prob_unit(u[those], x).astype(np.float64)
+            nat[those], known[those] = _residual(stored[those], computed), True
+            constants += _constants(str(key), stored[those], computed, drawer, x)
     return Residuals(keys, nat, known, tuple(constants))
 
 

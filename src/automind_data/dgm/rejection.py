@@ -120,12 +120,15 @@ def accept(
     Raises
     ------
     AutomindError
-        More draws are asked for than `at_most`.
+        More draws are asked for than `at_most`, or n or K make no sense.
     Leak
         `at_most` draws did not yield enough, or from 100,000 on it is certain, by five
         standard errors, that they will not.
     """
     wanted = n * oversample
+    if n < 0 or oversample < 1:
+        rule = f"cannot give {n} rows, K = {oversample}"
+        raise AutomindError(f"observation {stream}", rule, "ask for n >= 0 and K >= 1")
     if wanted > at_most:
         rule = (
             f"{n} rows times K = {oversample} is {wanted} draws, no more than {at_most} are allowed"
@@ -193,7 +196,7 @@ class _Densest:
         best = np.lexsort((draw, -log_prob))[: self._n]
         self._parts = [(u[best], log_prob[best], draw[best])]
         self._held = len(best)
-        if self._held == self._n:
+        if 0 < self._n == self._held:
             self._least = float(log_prob[best[-1]])
 
 
