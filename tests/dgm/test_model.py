@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from automind_data.common.errors import AutomindError
 from automind_data.common.observations import read_observations
 from automind_data.dgm import DGM, load
+from automind_data.dgm.draws import BLOCK, blocks
 from automind_data.dgm.rejection import Leak
 
 
@@ -42,6 +43,26 @@ def test_same_numbers_for_any_threads_and_any_n(dgm: DGM, x: np.ndarray) -> None
     assert fewer.u.tobytes() == one.u[:700].tobytes()
     assert not np.array_equal(dgm.draw(x, 10, seed=6).u, one.u[:10])
     assert not np.array_equal(dgm.draw(x, 10, seed=5, stream="other").u, one.u[:10])
+
+
+def test_a_chunk_is_what_goes_through_the_flow_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    class Through:
+        def log_prob(self, u: np.ndarray) -> np.ndarray:
+            raise NotImplementedError
+
+        def transport(self, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            sizes.append(len(noise))
+            return noise, noise[:, 0]
+
+    monkeypatch.setenv("AUTOMIND_CHUNK", "300")
+    chunked = next(blocks(Through(), 5, 1, "one"))
+    assert sizes == [300, 300, 300, 100]
+    monkeypatch.delenv("AUTOMIND_CHUNK")
+    whole = next(blocks(Through(), 5, 1, "one"))
+    assert sizes[4:] == [BLOCK]
+    assert chunked.u.tobytes() == whole.u.tobytes()
 
 
 def test_draws_are_inside_and_counted_exactly(dgm: DGM, x: np.ndarray) -> None:

@@ -62,7 +62,7 @@ class DGM:
     ) -> None:
         self.description = description
         self.file = file
-        self.dtype = np.dtype(str(dtype).removeprefix("torch.") if _is_torch(dtype) else dtype)
+        self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"flow arithmetic in {self.dtype}")
         self.plain = plain or self.dtype == np.float64
@@ -327,10 +327,6 @@ class DGM:
         with torch.inference_mode(False), torch.no_grad():
             x = torch.from_numpy(vector.astype(dtype))
             return ConditionedFlow(self.description["flow"], tensors, x)
-
-
-def _is_torch(dtype: Any) -> bool:
-    return str(dtype).startswith("torch.")
 
 
 def load(folder: str | Path, dtype: Any = np.float32, plain: bool = False) -> DGM:
