@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automind_data.common.errors import AutomindError
-from automind_data.pickles.reader import NEXT_STEP, Call, Name
 from automind_data.pickles.storage import read_storage
+from automind_data.pickles.tree import NEXT_STEP, Call, Name
 
 __all__ = ["Values", "unit_name"]
 
