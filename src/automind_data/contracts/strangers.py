@@ -151,20 +151,18 @@ class _Held:
 
     def take(self, kind: str, data: bytes, file: Path, member: str = "") -> Iterator[Subject]:
         """Read one pickle; what speaks against it is a subject."""
-        from automind_data.pickles import legacy
+        from automind_data.pickles.confined import ask
 
-        name = member or str(file)
+        reading = kind if kind in ("prior", "posterior") else "parameters"
         try:
+            said = ask(reading, data, member or str(file))
             if kind == "prior":
-                prior = msgspec.convert(legacy.describe_prior(data, name), tuple[Bound, ...])
+                prior = msgspec.convert(said, tuple[Bound, ...])
                 if self.prior is not None and prior != self.prior:
                     raise AutomindError(file, "holds priors that differ", "keep one of them")
                 self.prior = prior
             elif kind == "posterior":
-                said, _ = legacy.describe_posterior(data, name)
-                self.posteriors.append(msgspec.convert(_plain(said), _Posterior))
-            else:
-                legacy.describe_parameters(data, name)
+                self.posteriors.append(msgspec.convert(_plain(said[0]), _Posterior))
         except AutomindError as error:
             where = f"{member}: " if member else ""
             yield Refused(file=str(file), sentence=f"{where}{error.rule}")

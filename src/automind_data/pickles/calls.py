@@ -64,11 +64,11 @@ def outcome(what: Name, args: tuple[Any, ...]) -> Any:
             return {key(value) for part in args for value in part}
         case "builtins.frozenset", () | (list() | tuple(),):
             return frozenset(key(value) for part in args for value in part)
-        case ("builtins.bytes" | "builtins.bytearray"), ():
+        case (("builtins.bytes" | "builtins.bytearray"), ()):
             return b""
         case "builtins.bytearray", (bytes() as content,):
             return content
-        case ("builtins.bytearray" | "_codecs.encode"), (str() as text, str() as code):
+        case (("builtins.bytearray" | "_codecs.encode"), (str() as text, str() as code)):
             if code in LATIN:
                 return text.encode("latin-1")
         case "copyreg._reconstructor", (Name() as kind, base, None) if base == OBJECT:

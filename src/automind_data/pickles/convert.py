@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from automind_data.common.errors import AutomindError
 from automind_data.common.files import write_json, write_text
 from automind_data.common.layout import PARAMETERS
 from automind_data.dgm.store import write_dgm
-from automind_data.pickles.legacy import describe_parameters, describe_posterior, describe_prior
-from automind_data.pickles.reader import MAX_BYTES, Call, read_pickle
+from automind_data.pickles.confined import Job, ask, ask_all, load
+from automind_data.pickles.limits import LIMITS
 
 __all__ = ["convert_archive_params", "convert_pickle", "convert_posterior", "write_parameters"]
 
@@ -52,9 +51,15 @@ def convert_posterior(source: Path, folder: Path, like: Path | None = None) -> D
         member: str | None = found[0]
         data = _member(source, found[0])
     else:
-        member, data = None, source.read_bytes()
-    description, tensors = describe_posterior(data, f"{source}:{member}" if member else str(source))
-    description["source"] = _source(source, member, data)
+        member, data = None, load(source)
+    said = ask("posterior", data, f"{source}:{member}" if member else str(source))
+    return _write_posterior(folder, said, _source(source, member, data), like)
+
+
+def _write_posterior(folder: Path, said: Any, source: Described, like: Path | None) -> Described:
+    description: Described
+    description, tensors = said
+    description["source"] = source
     write_dgm(folder, description, tensors, like)
     return description
 
@@ -68,25 +73,13 @@ def convert_pickle(source: Path, folder: Path) -> str:
         `posterior` (written as by `convert_posterior`), `prior` (`prior.json`) or
         `parameters` (`parameters.json`).
     """
-    data = source.read_bytes()
-    tree = read_pickle(data, str(source))
-    kind = tree.name.name if isinstance(tree, Call) else type(tree).__name__
-    if kind == "DirectPosterior":
-        convert_posterior(source, folder)
-        return "posterior"
-    if kind == "CustomIndependentJoint":
-        prior = describe_prior(data, str(source))
-        made = {"prior": prior, "source": _source(source, None, data)}
-        write_json(folder / "prior.json", made)
-        return "prior"
-    if kind == "dict":
-        made = {"parameters": describe_parameters(data, str(source))}
-        made["source"] = _source(source, None, data)
-        write_json(folder / "parameters.json", made)
-        return "parameters"
-    raise AutomindError(
-        source, f"holds a {kind}, no posterior, prior or parameter dictionary", "check the file"
-    )
+    data = load(source)
+    kind, said = ask("any", data, str(source))
+    if kind == "posterior":
+        _write_posterior(folder, said, _source(source, None, data), None)
+    else:
+        write_json(folder / f"{kind}.json", {kind: said, "source": _source(source, None, data)})
+    return str(kind)
 
 
 def convert_archive_params(source: Path, out: Path) -> Described:
@@ -102,13 +95,15 @@ def convert_archive_params(source: Path, out: Path) -> Described:
         What was written: `archive`, `prior`, `simulation`, `analysis`,
         `differences`, `source`.
     """
-    prior, prior_from, odd = _all(source, "prior", describe_prior)
+    (prior, prior_from, odd), simulation, analysis = _all(
+        source, {"prior": "prior", "default params": "parameters", "analysis params": "parameters"}
+    )
     if odd:
         raise AutomindError(
             source, f"holds priors that differ ({', '.join(odd)})", "keep one of them"
         )
-    simulation, default_from, odd_default = _all(source, "default params", describe_parameters)
-    analysis, analysis_from, odd_analysis = _all(source, "analysis params", describe_parameters)
+    simulation, default_from, odd_default = simulation
+    analysis, analysis_from, odd_analysis = analysis
     made = {
         "archive": source.stem,
         "prior": prior,
@@ -156,9 +151,9 @@ def write_parameters(prior: list[Described], out: Path) -> None:
 
 def _member(source: Path, member: str) -> bytes:
     with open_member(source, member) as stream:
-        data = stream.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        rule = f"holds {member}, which is larger than {MAX_BYTES} bytes"
+        data = stream.read(LIMITS.max_bytes + 1)
+    if len(data) > LIMITS.max_bytes:
+        rule = f"holds {member}, which is larger than {LIMITS.max_bytes} bytes"
         raise AutomindError(source, rule, "get the archive again from the release")
     return data
 
@@ -168,23 +163,30 @@ def _source(source: Path, member: str | None, data: bytes) -> Described:
     return {"file": source.name, "member": member, "md5": md5, "bytes": len(data)}
 
 
-def _all(
-    source: Path, kind: str, describe: Callable[[bytes, str], Any]
-) -> tuple[Any, Described, dict[str, Any]]:
-    found = find_members(source, MEMBER_KINDS[kind])
-    if not found:
-        rule = f"holds no {MEMBER_KINDS[kind]}"
-        raise AutomindError(source, rule, "get the archive again from the release")
-    datas = [_member(source, member) for member in found]
-    described = [
-        describe(data, f"{source}:{member}") for member, data in zip(found, datas, strict=True)
-    ]
+def _all(source: Path, readings: dict[str, str]) -> list[tuple[Any, Described, dict[str, Any]]]:
+    """Read every member of some kinds; of each kind the first, where from, and what differs."""
+    jobs: list[Job] = []
+    found: dict[str, list[str]] = {}
+    for kind, reading in readings.items():
+        found[kind] = find_members(source, MEMBER_KINDS[kind])
+        if not found[kind]:
+            rule = f"holds no {MEMBER_KINDS[kind]}"
+            raise AutomindError(source, rule, "get the archive again from the release")
+        jobs += [Job(reading, _member(source, each), f"{source}:{each}") for each in found[kind]]
+    answers = ask_all(jobs)
+    for answer in answers:
+        if isinstance(answer, AutomindError):
+            raise answer
+    read = zip(jobs, answers, strict=True)
+    return [_first([(member, *next(read)) for member in found[kind]], source) for kind in readings]
+
+
+def _first(read: list[tuple[str, Job, Any]], source: Path) -> tuple[Any, Described, dict[str, Any]]:
+    (member, job, described), *others = read
     differences = {
-        member: _differences(described[0], other)
-        for member, other in zip(found[1:], described[1:], strict=True)
-        if other != described[0]
+        each: _differences(described, other) for each, _, other in others if other != described
     }
-    return described[0], _source(source, found[0], datas[0]), differences
+    return described, _source(source, member, job.data), differences
 
 
 def _differences(one: Any, other: Any) -> Any:

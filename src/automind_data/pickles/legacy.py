@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import PARAMETER_NAMES, PSD_COLUMNS, psd_frequency
-from automind_data.pickles.reader import NEXT_STEP, Call, Name, read_pickle
+from automind_data.pickles.reader import Call, Name, read_pickle
+from automind_data.pickles.tree import refused
 from automind_data.pickles.values import Values
 
-__all__ = ["describe_parameters", "describe_posterior", "describe_prior"]
+__all__ = ["describe_any", "describe_parameters", "describe_posterior", "describe_prior"]
 
 Description = dict[str, Any]
 Tensors = dict[str, NDArray[Any]]
@@ -26,6 +27,13 @@ Described = TypeVar("Described")
 
 LOG_PSD_SCALE = 0.1
 """The factor of the published log-PSD standardisation; its pickle stores a name only."""
+
+ACTIVATIONS = {
+    "torch.relu": "relu",
+    "torch.tanh": "tanh",
+    "torch.nn.functional.relu": "relu",
+    "torch.nn.functional.tanh": "tanh",
+}
 
 
 def _refusing(describe: Callable[[bytes, str], Described]) -> Callable[[bytes, str], Described]:
@@ -39,7 +47,7 @@ def _refusing(describe: Callable[[bytes, str], Described]) -> Callable[[bytes, s
             rule = f"is put together in another way than expected ({type(error).__name__})"
         except (RecursionError, MemoryError) as error:
             rule = f"is nested too deeply or too large ({type(error).__name__})"
-        raise AutomindError(file, rule, NEXT_STEP)
+        raise refused(file, rule)
 
     return guarded
 
@@ -132,6 +140,32 @@ def describe_posterior(data: bytes, file: str) -> tuple[Description, Tensors]:
     return description, tensors
 
 
+def describe_any(data: bytes, file: str) -> tuple[str, Any]:
+    """Read a pickle of the release by what it holds.
+
+    Returns
+    -------
+    (kind, described)
+        `posterior`, `prior` or `parameters`, and what the function of that name gives.
+
+    Raises
+    ------
+    AutomindError
+        The pickle is refused or is none of these.
+    """
+    tree = read_pickle(data, file)
+    match tree.name.name if isinstance(tree, Call) else type(tree).__name__:
+        case "DirectPosterior":
+            return "posterior", describe_posterior(data, file)
+        case "CustomIndependentJoint":
+            return "prior", describe_prior(data, file)
+        case "dict":
+            return "parameters", describe_parameters(data, file)
+        case kind:
+            rule = f"holds a {kind}, no posterior, prior or parameter dictionary"
+            raise AutomindError(file, rule, "check the file")
+
+
 def _bounds(state: dict[str, Any], values: Values) -> list[Description]:
     names, marginals, units = (state.get(key) for key in ("names", "marginals", "b2_units"))
     if not (isinstance(names, list) and isinstance(marginals, list) and isinstance(units, list)):
@@ -166,8 +200,7 @@ def _modules(state: dict[str, Any], values: Values) -> dict[str, Any]:
 
 
 def _collect(state: dict[str, Any], prefix: str, tensors: Tensors, values: Values) -> None:
-    if len(tensors) > 100_000 or prefix.count(".") > 50:
-        raise values.refuse("has a network that is nested too deeply")
+    values.enter(prefix.count("."))
     for family in ("_parameters", "_buffers"):
         for name, value in (state.get(family) or {}).items():
             if value is not None:
@@ -188,7 +221,9 @@ def _transforms(module: Any, prefix: str, values: Values) -> list[Description]:
                 for name, child in children.items()
                 for transform in _transforms(child, f"{prefix}._transforms.{name}", values)
             ]
-        case "AffineTransform":
+        case "IdentityTransform":
+            return []
+        case "AffineTransform" | "PointwiseAffineTransform":
             return [{"kind": "affine", "tensors": prefix}]
         case "LULinear":
             return [{"kind": "lu", "tensors": prefix, "eps": float(state["eps"])}]
@@ -248,10 +283,12 @@ def _blocks(net: dict[str, Any], kind: str, values: Values) -> list[dict[str, An
 
 
 def _activation(blocks: list[dict[str, Any]], values: Values) -> str:
-    activations = {str(block.get("activation")) for block in blocks}
-    if activations - {"torch.relu", "torch.tanh"} or len(activations) != 1:
+    found = [block.get("activation") for block in blocks]
+    activations = {str(each) if isinstance(each, Name) else type(each).__name__ for each in found}
+    names = {ACTIVATIONS.get(each) for each in activations}
+    if None in names or len(names) != 1:
         raise values.refuse(f"has activations {sorted(activations)} where relu or tanh belongs")
-    return activations.pop().removeprefix("torch.")
+    return str(names.pop())
 
 
 def _embedding(module: Any, prefix: str, values: Values) -> list[Description]:
@@ -304,7 +341,7 @@ def _conditioning(state: dict[str, Any], values: Values) -> Description:
 def _psd_conditioning(state: dict[str, Any], recipe: dict[str, Any], values: Values) -> Description:
     scaler = state.get("x_standardizing_func")
     if scaler != Name("automind.utils.dist_utils", "logPSD_scaler"):
-        found = scaler.kind if isinstance(scaler, Call) else scaler
+        found = scaler.kind if isinstance(scaler, Call) else type(scaler).__name__
         raise values.refuse(f"standardises spectra with {found}, which is not supported")
     low, high = values.plain(recipe["freq_bounds"])[0]
     columns = [str(column) for column in state.get("x_feat_set") or ()]

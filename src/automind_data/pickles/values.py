@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from automind_data.common.errors import AutomindError
+from automind_data.pickles.limits import LIMITS
 from automind_data.pickles.storage import read_storage
-from automind_data.pickles.tree import NEXT_STEP, Call, Name
+from automind_data.pickles.tree import Call, Name, refused
 
-__all__ = ["Values", "unit_name"]
+__all__ = ["Values", "shaped", "unit_name"]
 
 _BASE = ("m", "kg", "s", "A", "K", "mol", "cd")
 _SI: dict[tuple[float, ...], str] = {
@@ -27,8 +30,12 @@ _SI: dict[tuple[float, ...], str] = {
 }
 _PREFIXES = {0: "", -3: "m", -6: "u", -9: "n", -12: "p", 3: "k", 6: "M", 9: "G"}
 _DTYPES = frozenset("f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1".split())
-_OBJECT = "O8"
+_TEXTS = re.compile(r"[US](\d{1,4})")
+_OBJECTS = ("O8", "O4", "O")
 MOST_VALUES = 100_000
+MOST_DIMENSIONS = 32
+MOST_LAYERS = 10_000
+DEEPEST = 50
 
 
 def unit_name(scale: float, dimensions: tuple[float, ...]) -> str:
@@ -60,8 +67,20 @@ def unit_name(scale: float, dimensions: tuple[float, ...]) -> str:
     return _PREFIXES[exponent] + symbol
 
 
-def _shaped(flat: np.ndarray[Any, Any], shape: Any, fortran: bool) -> np.ndarray[Any, Any]:
-    return flat.reshape(tuple(shape), order="F" if fortran else "C")
+def shaped(flat: NDArray[Any], shape: Any, fortran: bool) -> NDArray[Any]:
+    """Lay numbers out as an array of some shape.
+
+    Raises
+    ------
+    ValueError
+        The shape is none, or has place for another number of them.
+    """
+    sizes = tuple(shape)
+    if len(sizes) > MOST_DIMENSIONS or not all(type(n) is int and n >= 0 for n in sizes):
+        raise ValueError("no shape")
+    if math.prod(n for n in sizes if n) > max(flat.size, MOST_VALUES):
+        raise ValueError("too large a shape")
+    return flat.reshape(sizes, order="F" if fortran else "C")
 
 
 class Values:
@@ -77,10 +96,28 @@ class Values:
         self.file = file
         self._storages: dict[int, NDArray[Any]] = {}
         self._seen = 0
+        self._made = 0
+        self._layers = 0
 
     def refuse(self, rule: str) -> AutomindError:
         """Make the error that says which rule this pickle breaks."""
-        return AutomindError(self.file, rule, NEXT_STEP)
+        return refused(self.file, rule)
+
+    def _spend(self, made: int) -> None:
+        self._made += made
+        if self._made > LIMITS.max_made:
+            raise self.refuse(f"makes more than {LIMITS.max_made} bytes of numbers")
+
+    def _see(self, count: int) -> None:
+        self._seen += count
+        if self._seen > MOST_VALUES:
+            raise self.refuse(f"holds more than {MOST_VALUES} plain values")
+
+    def enter(self, depth: int) -> None:
+        """Count one layer of a network, so deep in it."""
+        self._layers += 1
+        if self._layers > MOST_LAYERS or depth > DEEPEST:
+            raise self.refuse("has a network that is nested too deeply")
 
     def state(self, value: Any, *kinds: str) -> dict[str, Any]:
         """Return the attributes of an object whose class name is one of `kinds`."""
@@ -99,8 +136,11 @@ class Values:
             raise self.refuse("has something else where a tensor belongs")
         try:
             source, offset, size, stride = value.args[:4]
-            reach = [(int(n), int(step)) for n, step in zip(size, stride, strict=True)]
-            start = int(offset)
+            reach = [*zip(size, stride, strict=True)]
+            whole = {type(n) for n in (offset, *size, *stride)} <= {int}
+            if not whole or len(reach) > MOST_DIMENSIONS:
+                raise ValueError
+            start = offset
         except (ValueError, TypeError):
             raise self.refuse("describes a tensor without sizes") from None
         storage = self._storage(source)
@@ -111,6 +151,7 @@ class Values:
             raise self.refuse("holds a tensor with more numbers than its storage")
         if not plain or start > len(storage) or (not empty and last >= len(storage)):
             raise self.refuse("holds a tensor that does not fit its own storage")
+        self._spend(math.prod(n for n, _ in reach) * storage.itemsize)
         sizes = [n for n, _ in reach]
         steps = [step * storage.itemsize for _, step in reach]
         return np.lib.stride_tricks.as_strided(storage[start:], sizes, steps).copy()
@@ -127,23 +168,62 @@ class Values:
         return self._storages[id(source)]
 
     def array(self, value: Any) -> Any:
-        """Rebuild a numpy array or scalar; an object array becomes nested lists."""
-        if not isinstance(value, Call):
-            raise self.refuse("has something else where an array belongs")
-        if value.name.name == "scalar":
-            dtype, data = value.args
-            return np.frombuffer(data, dtype=self._dtype(dtype))[0].item()
-        if value.name.name != "_reconstruct" or not isinstance(value.state, tuple):
-            raise self.refuse(f"has {value.kind} where an array belongs")
+        """Rebuild a numpy array or scalar; an object array becomes nested lists of plain values."""
+        if isinstance(value, Call) and self._is_object(value):
+            return self._objects(value, lambda item: self.plain(item)[0])
+        return self._numeric(value)
+
+    def nested(self, value: Any) -> Any:
+        """Rebuild a value as it stands: arrays, nested lists of an object array, plain values."""
+        self._see(1)
+        if isinstance(value, Call):
+            is_object = self._is_object(value)
+            return self._objects(value, self.nested) if is_object else self._numeric(value)
+        if isinstance(value, list | tuple):
+            return [self.nested(part) for part in value]
+        if isinstance(value, dict):
+            return {str(name): self.nested(part) for name, part in value.items()}
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        raise self.refuse(f"has a {type(value).__name__} where a plain value belongs")
+
+    def _is_object(self, value: Call) -> bool:
+        state = value.state
+        named = value.name.name == "_reconstruct" and isinstance(state, tuple) and len(state) == 5
+        return named and self._dtype_text(state[2]) in _OBJECTS
+
+    def _objects(self, value: Call, made: Callable[[Any], Any]) -> Any:
+        _, shape, _, fortran, items = value.state
         try:
-            _, shape, dtype, fortran, data = value.state
-            if self._dtype_text(dtype) == _OBJECT:
-                flat = np.empty(len(data), dtype=object)
-                flat[:] = [self.plain(item)[0] for item in data]
-                return _shaped(flat, shape, fortran).tolist()
-            return _shaped(np.frombuffer(data, dtype=self._dtype(dtype)), shape, fortran).copy()
+            self._see(len(items))
+            flat = np.empty(len(items), dtype=object)
+            for index, item in enumerate(items):
+                flat[index] = made(item)
+            return shaped(flat, shape, bool(fortran)).tolist()
         except (ValueError, TypeError):
             raise self.refuse("holds an array that does not fit its own shape") from None
+
+    def _numeric(self, value: Any) -> Any:
+        if not isinstance(value, Call):
+            raise self.refuse("has something else where an array belongs")
+        try:
+            match value.name.name, value.args, value.state:
+                case "scalar", (dtype, bytes() as data), _:
+                    kind = self._dtype(dtype)
+                    if len(data) != kind.itemsize:
+                        raise ValueError("a scalar of another size")
+                    return np.frombuffer(data, dtype=kind)[0].item()
+                case "_reconstruct", _, (_, shape, dtype, fortran, bytes() as data):
+                    return self._filled(data, dtype, shape, bool(fortran))
+                case "_frombuffer", (bytes() as data, dtype, shape, str() as order), _:
+                    return self._filled(data, dtype, shape, order == "F")
+        except (ValueError, TypeError):
+            raise self.refuse("holds an array that does not fit its own shape") from None
+        raise self.refuse(f"has {value.kind} where an array belongs")
+
+    def _filled(self, data: bytes, dtype: Any, shape: Any, fortran: bool) -> NDArray[Any]:
+        self._spend(len(data))
+        return shaped(np.frombuffer(data, dtype=self._dtype(dtype)), shape, fortran).copy()
 
     def _dtype_text(self, value: Any) -> str:
         if isinstance(value, Call) and value.kind == "numpy.dtype" and value.args:
@@ -152,7 +232,7 @@ class Values:
 
     def _dtype(self, value: Any) -> np.dtype[Any]:
         text = self._dtype_text(value)
-        if text not in _DTYPES:
+        if text not in _DTYPES and not _TEXTS.fullmatch(text):
             raise self.refuse(f"holds an array of type {text}")
         order = value.state[1] if isinstance(value.state, tuple) and len(value.state) > 1 else "<"
         return np.dtype((">" if order == ">" else "<") + text)
@@ -192,15 +272,14 @@ class Values:
         Lists keep their shape; infinities become the texts `inf` and `-inf`, NaN
         becomes `nan`, since JSON has no such numbers.
         """
-        self._seen += 1
-        if self._seen > MOST_VALUES:
-            raise self.refuse(f"holds more than {MOST_VALUES} plain values")
+        self._see(1)
         if isinstance(value, Call) and value.name.name == "quantity_with_dimensions":
             number, _, dimensions = self.quantity(value)
             return number, unit_name(1.0, dimensions)
         if isinstance(value, Call):
             value = self.array(value)
         if isinstance(value, np.ndarray):
+            self._see(value.size)
             value = value.tolist()
         if isinstance(value, (list, tuple)):
             parts = [self.plain(part) for part in value]
