@@ -13,7 +13,7 @@ A_PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE... [FOLDER]", type=A_PATH)
-@click.option("--inspect", is_flag=True, help="Only list the names that a pickle mentions.")
+@click.option("--inspect", is_flag=True, help="Only list what a pickle would do if it were loaded.")
 @click.option(
     "--archive-params", "params_files", multiple=True, type=A_PATH, metavar="JSON",
     help="Prior and parameters of an archive; once for each archive, in their order.",
@@ -34,11 +34,10 @@ def command(
     \b
     Example: automind-data convert psd_posterior.pickle my_dgm
     Example: automind-data convert training.zip --archive-params training.json
-    Example: automind-data convert --inspect psd_posterior.pickle
+    Example: automind-data convert --inspect psd_posterior.pickle training.zip
     """
     if inspect:
-        for source in sources:
-            _inspect(source)
+        _inspect(sources)
         return
     *found, last = sources
     folder = last if found and last.suffix != ".zip" else None
@@ -76,17 +75,19 @@ def command(
         click.echo(f"{parameters}: {len(priors[0])} parameters")
 
 
-def _inspect(source: Path) -> None:
+def _inspect(sources: tuple[Path, ...]) -> None:
     from automind_data.common.errors import AutomindError
-    from automind_data.pickles.reader import mentions
+    from automind_data.pickles.report import inspect_file, lines
 
-    if not source.is_file():
-        raise AutomindError(source, "is not there", "check the path")
-    found = mentions(source.read_bytes(), str(source))
-    for name in sorted({(each.module, each.name, each.allowed) for each in found}):
-        click.echo(f"{'allowed ' if name[2] else 'REFUSED '} {name[0]}.{name[1]}")
-    bad = [each for each in found if not each.allowed]
-    if bad:
-        rule = f"mentions {bad[0].module}.{bad[0].name} at byte {bad[0].offset}, not allowed"
-        raise AutomindError(source, rule, "do not use this file")
-    click.echo(f"{source}: {len(found)} names, all allowed")
+    refusals = []
+    for source in sources:
+        for file, report in inspect_file(source):
+            for line in lines(file, report):
+                click.echo(line)
+            if report["refused"] is not None:
+                refusals.append(AutomindError(file, report["refused"], "do not use this file"))
+    if len(refusals) > 1:
+        rule = f"{refusals[0].rule}; {len(refusals) - 1} more refused, see above"
+        raise AutomindError(refusals[0].file, rule, "do not use these files")
+    if refusals:
+        raise refusals[0]

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from automind_data.common.errors import AutomindError
 from automind_data.pickles import legacy
 from automind_data.pickles.arrays import parse_npy
-from automind_data.pickles.inspect import inspect_data
+from automind_data.pickles.inspect import inspect_data, inspect_torch
 from automind_data.pickles.limits import LIMITS
 from automind_data.pickles.tree import refused
 from automind_data.pickles.wire import pack
@@ -31,6 +31,7 @@ READINGS: dict[str, Callable[[bytes, str], Any]] = {
     "any": legacy.describe_any,
     "npy": parse_npy,
     "inspect": inspect_data,
+    "inspect torch": inspect_torch,
 }
 FEW_FILES = 16
 NEVER = (

@@ -123,7 +123,7 @@ def _answers(jobs: Sequence[Job]) -> list[Any] | str:
         env=_environment(),
     ) as child:
         late = threading.Event()
-        timer = threading.Timer(LIMITS.max_seconds, lambda: (late.set(), child.kill()))
+        timer = threading.Timer(LIMITS.max_seconds, _end, (child, late))
         timer.start()
         try:
             _give(child, [json.dumps(heads).encode() + b"\n", *(job.data for job in jobs)])
@@ -140,6 +140,11 @@ def _answers(jobs: Sequence[Job]) -> list[Any] | str:
     except (ValueError, KeyError, TypeError, MemoryError):
         pass
     return "cannot be read with the memory and time that a pickle may take"
+
+
+def _end(child: subprocess.Popen[bytes], late: threading.Event) -> None:
+    late.set()
+    child.kill()
 
 
 def _command() -> list[str]:

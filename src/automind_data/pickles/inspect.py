@@ -13,7 +13,7 @@ from automind_data.pickles.reader import read_whole
 from automind_data.pickles.storage import read_storage
 from automind_data.pickles.tree import Call, Refusal, measure, shown
 
-__all__ = ["inspect_data"]
+__all__ = ["inspect_data", "inspect_torch"]
 
 Report = dict[str, Any]
 STORAGE = "torch.storage._load_from_bytes"
@@ -60,6 +60,13 @@ def inspect_data(data: bytes, file: str) -> Report:
     if other:
         wrong = f"is {other}, no pickle of the release"
     return _report(events, wrong)
+
+
+def inspect_torch(data: bytes, file: str) -> Report:
+    """List what the pickle in a zip of torch.save would do; such files are always refused."""
+    report = inspect_data(data, file)
+    rule = "is a part of a file of torch.save, no pickle of the release"
+    return {**report, "refused": rule if report["refused"] is None else report["refused"]}
 
 
 def _nested(tree: Any) -> str | None:

@@ -22,6 +22,7 @@ __all__ = ["Event", "Machine"]
 Names = Set[tuple[str, str]]
 HIGHEST = 5
 FRAME_HEAD = 9
+NO_FRAME = -1
 MOST_EVENTS = 200_000
 
 
@@ -95,28 +96,28 @@ class Machine:
         start = stream.tell()
         size = stream.seek(0, io.SEEK_END)
         stream.seek(start)
-        frame: int | None = None
-        for count, (opcode, arg, position) in enumerate(pickletools.genops(stream)):
-            self.offset = position = position or 0
+        frame = NO_FRAME
+        for count, (opcode, arg, at) in enumerate(pickletools.genops(stream)):
+            self.offset = position = int(at or 0)
             if count >= self.limits.max_opcodes:
                 raise Refusal(f"has more than {self.limits.max_opcodes} steps")
-            if frame is not None and position >= frame:
+            if frame != NO_FRAME and position >= frame:
                 if position > frame:
                     raise Refusal(f"has a frame that ends inside a step, before byte {position}")
-                frame = None
+                frame = NO_FRAME
             match opcode.name:
                 case "STOP":
-                    if frame not in (None, position + 1):
+                    if frame not in (NO_FRAME, position + 1):
                         raise Refusal("has a frame that reaches past its end")
                     (last,) = self.pop(1)
                     return last
                 case "PROTO":
-                    if count or not 0 <= arg <= HIGHEST:
+                    if count or int(arg or 0) > HIGHEST:
                         raise Refusal(f"says protocol {arg} at byte {position}; 0 to {HIGHEST} go")
                 case "FRAME":
-                    if frame is not None:
+                    if frame != NO_FRAME:
                         raise Refusal(f"has a frame inside a frame at byte {position}")
-                    frame = position + FRAME_HEAD + arg
+                    frame = position + FRAME_HEAD + int(arg or 0)
                     if frame > size:
                         raise Refusal(f"has a frame that reaches past its end at byte {position}")
                 case name if name in _PUSH:
@@ -187,7 +188,8 @@ class Machine:
                 raise Refusal("calls something that is not a name")
             self.note("call", _named(what), "calls something that is not a name")
             return Call(_named(what), args)
-        wrong = guarded(what, args)
+        known = self.strict or (what.module, what.name) in self.names
+        wrong = guarded(what, args) if known else f"calls {what}"
         self.note("call", what, wrong)
         return Call(what, args) if wrong else outcome(what, args)
 
