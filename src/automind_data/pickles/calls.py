@@ -7,11 +7,13 @@ from typing import Any
 from automind_data.pickles.names import ATTRIBUTES, CONFIGS, NEVER_CALLED
 from automind_data.pickles.tree import Call, Config, Name, Refusal, key
 
-__all__ = ["guarded", "outcome", "weight"]
+__all__ = ["effort", "guarded", "outcome", "weight"]
 
 LATIN = ("latin1", "latin-1")
 ONE_VALUE = 48
-"""Bytes that a value takes beside its content, about."""
+ONE_PLACE = 8
+ONE_ENTRY = 100
+"""Bytes that a value takes beside its content, a place in a list, and one in a dictionary."""
 
 OBJECT = Name("builtins", "object")
 
@@ -21,9 +23,18 @@ def weight(value: Any) -> int:
     match value:
         case str():
             return ONE_VALUE + 4 * len(value)
-        case bytes() | list() | tuple() | dict() | set() | frozenset():
+        case bytes():
             return ONE_VALUE + len(value)
+        case list() | tuple():
+            return ONE_VALUE + ONE_PLACE * len(value)
+        case dict() | set() | frozenset():
+            return ONE_VALUE + ONE_ENTRY * len(value)
     return ONE_VALUE
+
+
+def effort(value: Any) -> int:
+    """Return about what going through an argument costs, counted as bytes."""
+    return ONE_ENTRY * len(value) if isinstance(value, list | tuple) else 0
 
 
 def guarded(what: Name, args: Any) -> str | None:

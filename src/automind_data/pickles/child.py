@@ -1,8 +1,8 @@
 """The process in which files of strangers are read: little memory, little time, no way out.
 
 It is given all files on standard input and gives back plain values on standard
-output (`wire`). It opens no file, and an audit hook ends whatever would start a
-program, open a connection or unpickle.
+output (`wire`). It opens no file, and an audit hook ends whatever would write one,
+start a program, open a connection or unpickle.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO
@@ -73,8 +74,9 @@ def confine() -> None:
     sys.addaudithook(_refuse)
 
 
-def _refuse(event: str, _: Any) -> None:
-    if event.startswith(NEVER):
+def _refuse(event: str, args: tuple[Any, ...]) -> None:
+    writing = event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+    if writing or event.startswith(NEVER):
         raise PermissionError(event)
 
 

@@ -34,16 +34,23 @@ def inspect_data(data: bytes, file: str) -> Report:
         `offset` of the first time, `times`, `what`, `name`, `allowed`. `names` and
         `calls`: how many. `refused`: what speaks against the file, or None.
     """
-    before = 0
-    if data.startswith(MAGIC):
-        try:
-            header, content = split_npy(data, file)
-            if str(header["descr"]).lstrip("|<>=") != OBJECT:
-                parse_npy(data, file)
-                return _report([], None)
-        except AutomindError as error:
-            return _report([], error.rule)
-        before, data = len(data) - len(content), content
+    if not data.startswith(MAGIC):
+        return _report(*_look(data, 0))
+    events: list[Event] = []
+    try:
+        header, content = split_npy(data, file)
+        if str(header["descr"]).lstrip("|<>=") == OBJECT:
+            events, wrong = _look(content, len(data) - len(content))
+            if wrong is not None:
+                return _report(events, wrong)
+        parse_npy(data, file)
+    except AutomindError as error:
+        return _report(events, error.rule)
+    return _report(events, None)
+
+
+def _look(data: bytes, before: int) -> tuple[list[Event], str | None]:
+    """Let a pickle that starts `before` bytes into its file say what it would do."""
     other = what_else(data)
     machine = Machine(strict=False)
     wrong = None
@@ -59,7 +66,7 @@ def inspect_data(data: bytes, file: str) -> Report:
         wrong = f"{first.refused} at byte {first.offset}, which is not allowed"
     if other:
         wrong = f"is {other}, no pickle of the release"
-    return _report(events, wrong)
+    return events, wrong
 
 
 def inspect_torch(data: bytes, file: str) -> Report:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from automind_data.pickles.calls import guarded, outcome, weight
+from automind_data.pickles.calls import effort, guarded, outcome, weight
 from automind_data.pickles.limits import LIMITS, Limits
 from automind_data.pickles.names import ALLOWED, MODERN
 from automind_data.pickles.tree import Call, Config, Name, Refusal, key
@@ -121,6 +121,8 @@ class Machine:
                     if frame > size:
                         raise Refusal(f"has a frame that reaches past its end at byte {position}")
                 case name if name in _PUSH:
+                    if name in _OLD_TEXT and not str(arg).isascii():
+                        raise Refusal(f"holds a string that is not ASCII at byte {position}")
                     self.push(_checked(arg, self.limits))
                 case name:
                     _STEPS[name](self, arg)
@@ -188,6 +190,7 @@ class Machine:
                 raise Refusal("calls something that is not a name")
             self.note("call", _named(what), "calls something that is not a name")
             return Call(_named(what), args)
+        self.spend(sum(map(effort, args)))
         known = self.strict or (what.module, what.name) in self.names
         wrong = guarded(what, args) if known else f"calls {what}"
         self.note("call", what, wrong)
@@ -374,6 +377,8 @@ _PUSH = frozenset(
     " SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 STRING"
     " BINSTRING SHORT_BINSTRING".split()
 )
+
+_OLD_TEXT = frozenset("STRING BINSTRING SHORT_BINSTRING".split())
 
 _STEPS: dict[str, _Step] = {
     "NONE": _fresh(lambda: None),
