@@ -73,7 +73,8 @@ def inspect_torch(data: bytes, file: str) -> Report:
     """List what the pickle in a zip of torch.save would do; such files are always refused."""
     report = inspect_data(data, file)
     rule = "is a part of a file of torch.save, no pickle of the release"
-    return {**report, "refused": rule if report["refused"] is None else report["refused"]}
+    found = report["refused"]
+    return {**report, "refused": rule if found is None else f"{rule}, and {found}"}
 
 
 def _nested(tree: Any) -> str | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import PARAMETER_NAMES, PSD_COLUMNS, psd_frequency
+from automind_data.pickles.kinds import what_else
 from automind_data.pickles.reader import Call, Name, read_pickle
 from automind_data.pickles.tree import refused
 from automind_data.pickles.values import Values
@@ -140,6 +141,7 @@ def describe_posterior(data: bytes, file: str) -> tuple[Description, Tensors]:
     return description, tensors
 
 
+@_refusing
 def describe_any(data: bytes, file: str) -> tuple[str, Any]:
     """Read a pickle of the release by what it holds.
 
@@ -153,6 +155,9 @@ def describe_any(data: bytes, file: str) -> tuple[str, Any]:
     AutomindError
         The pickle is refused or is none of these.
     """
+    other = what_else(data)
+    if other is not None:
+        raise refused(file, f"is {other}, no pickle of the release")
     tree = read_pickle(data, file)
     match tree.name.name if isinstance(tree, Call) else type(tree).__name__:
         case "DirectPosterior":
@@ -324,7 +329,7 @@ def _conditioning(state: dict[str, Any], values: Values) -> Description:
         columns.append(str(column))
         bounds.append(None if limits is None else values.plain(limits)[0])
         logs.append(bool(log))
-    standardize = values.state(state.get("x_standardizing_func"), "Standardize")["_buffers"]
+    mean, std = _standardizing(state.get("x_standardizing_func"), len(columns), values)
     return {
         "kind": "burst",
         "columns": columns,
@@ -332,10 +337,23 @@ def _conditioning(state: dict[str, Any], values: Values) -> Description:
         "log10": logs,
         "standardize": {
             "kind": "z-score",
-            "mean": values.tensor(standardize["_mean"]).reshape(-1).tolist(),
-            "std": values.tensor(standardize["_std"]).reshape(-1).tolist(),
+            "mean": mean,
+            "std": std,
         },
     }
+
+
+def _standardizing(module: Any, width: int, values: Values) -> tuple[list[float], list[float]]:
+    """Return what is subtracted and what is divided by: of a z-score, or minimum and range."""
+    if module is None or (isinstance(module, Call) and module.name.name == "Identity"):
+        return [0.0] * width, [1.0] * width
+    buffers = values.state(module, "Standardize")["_buffers"]
+    mean, std = (
+        values.tensor(buffers[name]).astype(float).reshape(-1) for name in ("_mean", "_std")
+    )
+    if not {mean.size, std.size} <= {1, width} or not np.isfinite([*mean, *std]).all():
+        raise values.refuse(f"standardises {mean.size} features where {width} are used")
+    return [*map(float, np.broadcast_to(mean, width))], [*map(float, np.broadcast_to(std, width))]
 
 
 def _psd_conditioning(state: dict[str, Any], recipe: dict[str, Any], values: Values) -> Description:
