@@ -10,7 +10,15 @@ import msgspec
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import DATASETS
 
-__all__ = ["Params", "ReportParams", "SamplingParams", "SetParams", "UnpackParams", "read_params"]
+__all__ = [
+    "FeatureParams",
+    "Params",
+    "ReportParams",
+    "SamplingParams",
+    "SetParams",
+    "UnpackParams",
+    "read_params",
+]
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Key = Annotated[str, msgspec.Meta(min_length=1)]
@@ -21,6 +29,15 @@ class UnpackParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     max_members: Positive
     max_bytes: Positive
+
+
+class FeatureParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How raw recordings become features."""
+
+    pipeline: Literal["tables", "notebook"]
+    families: Annotated[list[Literal["isi", "burst", "pca", "psd"]], msgspec.Meta(min_length=1)]
+    corrected: bool
+    seed: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class SetParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +67,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of `params.yaml`."""
 
     unpack: UnpackParams
+    features: FeatureParams
     sampling: SamplingParams
     report: ReportParams
 

@@ -20,7 +20,8 @@ __all__ = ["command"]
 @click.command()
 @click.argument("out", type=click.Path(dir_okay=False), default="samples.parquet")
 @click.option("--dgm", required=True, metavar="NAME|FOLDER", help="psd, burst, or a folder.")
-@click.option("--observations", required=True, metavar="TABLE", help="Parquet or CSV.")
+@click.option("--observations", metavar="TABLE", help="Parquet or CSV.")
+@click.option("--recording", metavar="FILE", help="A raw recording (.npz, .nwb) in their place.")
 @click.option("--observation", "keys", multiple=True, metavar="KEY", help="Only this x_o.")
 @click.option("-n", "--n-samples", default=1000, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
@@ -43,7 +44,8 @@ __all__ = ["command"]
 def command(
     out: str,
     dgm: str,
-    observations: str,
+    observations: str | None,
+    recording: str | None,
     keys: tuple[str, ...],
     n_samples: int,
     seed: int,
@@ -62,16 +64,19 @@ def command(
 
     \b
     Example: automind-data sample --dgm psd --observations my_spectra.csv -n 1000 my.parquet
+    \b
+    From spikes: automind-data sample --dgm burst --recording my.npz -n 1000 my.parquet
     """
+    if (observations is None) == (recording is None):
+        raise click.UsageError("give --observations or --recording")
     acceptance_draws = 10_000
     wanted: str | list[str] = list(keys) or "all"
     if params is not None:
-        if dataset is None:
-            raise click.UsageError("--params needs --dataset")
         sampling = read_params(params).sampling
         n_samples, seed, oversample = sampling.n_samples, sampling.seed, sampling.oversample
         acceptance_draws, max_draws = sampling.acceptance_draws, sampling.max_draws
-        wanted = list(keys) or sampling.sets[dataset].observations
+        if dataset is not None:
+            wanted = list(keys) or sampling.sets[dataset].observations
     closed = _errors_of(Path(gate)) if gate is not None else []
     if closed and record is None:
         rule = f"is closed by {', '.join(closed)}"
@@ -98,7 +103,15 @@ def command(
     estimator = load(folder)
     columns = list(estimator.recipe.columns)
     chosen = DATASETS[dataset] if dataset else None
-    rows = {} if closed else read_observations(observations, columns, chosen)
+    table = str(observations or recording)
+    if closed:
+        rows = {}
+    elif recording is None:
+        rows = read_observations(table, columns, chosen)
+    else:
+        from automind_data.features.observe import recorded_row
+
+        rows = recorded_row(table, folder, columns)
     if wanted == "all":
         wanted = list(rows)
     elif wanted == "discovered":
@@ -109,7 +122,7 @@ def command(
         for key in wanted:
             if key not in rows and not closed:
                 raise AutomindError(
-                    observations, f"has no observation {key}", f"use one of {', '.join(rows)}"
+                    table, f"has no observation {key}", f"use one of {', '.join(rows)}"
                 )
     sampled: list[Sampled] = []
     if closed:
@@ -133,12 +146,12 @@ def command(
         sampled.extend(made)
 
     draw(work(), "sampling", "sample")
-    skipped = [each for each, table in sampled if table is None]
+    skipped = [each for each, made in sampled if made is None]
     done = len(sampled) - len(skipped)
     if not done and record is None:
         why = f": {skipped[0].x_o}: {skipped[0].reason}" if skipped else ""
         rule = f"has no observation that can be sampled{why}"
-        raise AutomindError(observations, rule, "check it with `automind-data validate`")
+        raise AutomindError(table, rule, "check it with `automind-data validate`")
     about = {
         "dataset": dataset,
         "dgm": folder.name,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from automind_data.features.peaks import find_peaks, peak_widths, prominences
+from automind_data.features.peaks import find_peaks, peak_widths
 from automind_data.features.settings import Settings
 
 __all__ = ["COLUMNS", "SUBPEAK_COLUMNS", "Bursts", "burst_features", "find_bursts"]
@@ -210,7 +210,8 @@ def _correlations(kernels: Floats) -> Floats:
     if len(kernels) < 2:
         return np.zeros(0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.corrcoef(kernels)[np.triu_indices(len(kernels), 1)])
+        matrix = np.asarray(np.corrcoef(kernels))
+        return matrix[np.triu_indices(len(kernels), 1)]
 
 
 def _spearman(one: Floats, other: Floats) -> float:

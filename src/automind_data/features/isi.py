@@ -95,7 +95,8 @@ def _quantile(
     left = values[starts + low]
     right = values[starts + np.minimum(low + 1, sizes - 1)]
     step = right - left
-    return np.where(part >= 0.5, right - step * (1 - part), left + step * part)
+    made: Floats = np.where(part >= 0.5, right - step * (1 - part), left + step * part)
+    return made
 
 
 def isi_features(statistics: Floats, doubled: bool = False) -> dict[str, float]:

@@ -88,9 +88,7 @@ def pca_features(
     return made
 
 
-def _keys(
-    times: Floats, offsets: NDArray[np.int64], step: float, bins: int
-) -> NDArray[np.int64]:
+def _keys(times: Floats, offsets: NDArray[np.int64], step: float, bins: int) -> NDArray[np.int64]:
     """Give `bin * cells + cell` of each spike inside the bins, sorted."""
     cells = len(offsets) - 1
     keys = bin_of(times, step, bins)

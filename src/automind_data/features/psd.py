@@ -41,7 +41,7 @@ def welch(rate: Floats, frequency: float, length: int, overlap: int) -> tuple[Fl
     power += spectra.imag**2
     density = power.mean(axis=0) / (frequency * (window**2).sum())
     density[1 : None if length % 2 else -1] *= 2
-    return np.fft.rfftfreq(length, 1 / frequency), density
+    return np.fft.rfftfreq(length, 1 / frequency).astype(np.float64), density
 
 
 def psd_features(
@@ -72,6 +72,5 @@ def psd_features(
         raise ValueError(f"a spectrum needs {length * step:g} s, there are {len(seen) * step:g} s")
     frequencies, density = welch(seen, frequency, length, int(length * overlap))
     return {
-        f"psd_{at}": value
-        for at, value in zip(frequencies.tolist(), density.tolist(), strict=True)
+        f"psd_{at}": value for at, value in zip(frequencies.tolist(), density.tolist(), strict=True)
     }

@@ -73,7 +73,8 @@ def population_rate(times: Floats, cells: int, t_end: float, step: float) -> Flo
     """
     bins = number_of_bins(t_end, step)
     counts = np.bincount(bin_of(times, step, bins), minlength=bins)[:bins]
-    return counts / step / cells
+    rate: Floats = counts / step / cells
+    return rate
 
 
 def gaussian(std: float, step: float, centred: bool = False) -> Floats:
@@ -99,7 +100,8 @@ def gaussian(std: float, step: float, centred: bool = False) -> Floats:
         length += 1
     at = np.arange(length) - (length - 1) / 2
     window = np.exp(-(at**2) / (2 * width**2))
-    return window / window.sum()
+    unit: Floats = window / window.sum()
+    return unit
 
 
 def smoothed(rate: Floats, window: Floats) -> Floats:

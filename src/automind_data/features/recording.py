@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,8 @@ def _from_npz(path: Path, t_end: float | None, fs: float | None) -> Recording:
     for key in KEYS:
         if key not in held:
             what = {"fs": "sampling rate (fs)", "t_end": "end time (t_end)"}.get(key, key)
-            step = f"add it, or give --{key.replace('_', '-')}" if key != "spikes" else NEXT
+            option = f"--{key.replace('_', '-')}"
+            step = NEXT if key == "spikes" else f"add it, or give `automind-data features` {option}"
             raise AutomindError(path, f"has no {what}", step)
     spikes: Any = held["spikes"]
     if "offsets" in held:
@@ -211,7 +213,7 @@ def _split(path: Path, spikes: Any, offsets: Any) -> Iterable[Any]:
     plain = flat.ndim == 1 and at.ndim == 1 and at.dtype.kind in "iu" and at.size > 0
     if not plain or at[0] != 0 or at[-1] != len(flat) or (np.diff(at.astype(np.int64)) < 0).any():
         raise AutomindError(path, "has offsets that do not fit its spikes", NEXT)
-    return [flat[begin:end] for begin, end in zip(at[:-1], at[1:], strict=True)]
+    return [flat[begin:end] for begin, end in pairwise(at.tolist())]
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
@@ -272,8 +274,7 @@ def _from_nwb(path: Path, t_end: float | None) -> Recording:
         if t_end is None:
             t_end = _nwb_end(path, units)
         spikes = {
-            str(cell): np.asarray(units["spike_times"][row])
-            for row, cell in enumerate(units.id[:])
+            str(cell): np.asarray(units["spike_times"][row]) for row, cell in enumerate(units.id[:])
         }
         return Recording.from_arrays(spikes, t_end, str(file.identifier), file=path)
 
@@ -282,8 +283,10 @@ def _nwb_end(path: Path, units: Any) -> float:
     """Take the end of the recording from the units' observation intervals; never guess it."""
     if "obs_intervals" not in units.colnames:
         rule = "does not state when the recording ended (no obs_intervals in its units)"
-        raise AutomindError(path, rule, "give --t-end in s")
+        raise AutomindError(path, rule, "give `automind-data features` --t-end in s")
     ends = [float(np.asarray(part)[:, 1].max()) for part in units["obs_intervals"][:] if len(part)]
     if not ends:
-        raise AutomindError(path, "has empty obs_intervals", "give --t-end in s")
+        raise AutomindError(
+            path, "has empty obs_intervals", "give `automind-data features` --t-end in s"
+        )
     return max(ends)
