@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
 import numpy as np
 from numpy.typing import NDArray
 
+from automind_data.dgm.draws import default_threads
 from automind_data.features.rates import bin_of, gaussian, number_of_bins
 
 __all__ = ["pca_features"]
@@ -15,7 +21,7 @@ TILE = 64
 """Bins that one matrix product smooths."""
 
 BLOCK = 16 * TILE
-"""Bins that are held at a time, for all cells."""
+"""Bins that one thread takes at a time, for all cells. Another size gives other last digits."""
 
 
 def pca_features(
@@ -25,6 +31,7 @@ def pca_features(
     step: float,
     std: float,
     components: int,
+    threads: int | None = None,
 ) -> dict[str, float]:
     """Compute the total variance and the shares of it that the first components explain.
 
@@ -38,6 +45,8 @@ def pca_features(
         Bin and standard deviation of the smoothing, s.
     components
         How many; NaN for those beyond the number of cells.
+    threads
+        Blocks of time computed side by side; speed only.
 
     Returns
     -------
@@ -60,23 +69,26 @@ def pca_features(
     window = gaussian(std, step)
     if bins < len(window):
         raise ValueError(f"needs {len(window) * step:g} s, there are {bins * step:g} s")
-    moments, total = np.zeros((cells, cells)), np.zeros(cells)
     keys = _keys(times, offsets, step, bins)
-    after = (len(window) - 1) // 2
-    before = len(window) - 1 - after
     banded = _banded(window)
-    rows = TILE + len(window) - 1
-    for start in range(0, bins, BLOCK):
-        size = min(BLOCK, bins - start)
-        tiles = -(-size // TILE)
-        counts = _counts(keys, cells, start - before, tiles * TILE + len(window) - 1)
-        block = np.empty((tiles * TILE, cells))
-        for tile in range(tiles):
-            at = tile * TILE
-            np.matmul(banded, counts[at : at + rows], out=block[at : at + TILE])
-        block = block[:size]
-        moments += block.T @ block
-        total += block.sum(axis=0)
+    before = len(window) - 1 - (len(window) - 1) // 2
+
+    def sums(start: int) -> tuple[Floats, Floats]:
+        block = _smoothed(keys, cells, start - before, min(BLOCK, bins - start), banded)
+        return block.T @ block, block.sum(axis=0)
+
+    moments, total = np.zeros((cells, cells)), np.zeros(cells)
+    workers = threads or default_threads()
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[tuple[Floats, Floats]]] = deque()
+        starts = iter(range(0, bins, BLOCK))
+        for _ in range(workers):
+            waiting.extend(pool.submit(sums, start) for start in _next(starts))
+        while waiting:
+            products, sizes = waiting.popleft().result()
+            waiting.extend(pool.submit(sums, start) for start in _next(starts))
+            moments += products
+            total += sizes
     mean = total / bins
     covariance = (moments / bins - np.outer(mean, mean)) / step**2
     variances = np.linalg.eigvalsh(covariance)[::-1]
@@ -86,6 +98,21 @@ def pca_features(
         known = number < cells and whole > 0
         made[f"pca_{number + 1}"] = float(variances[number]) / whole if known else float("nan")
     return made
+
+
+def _next(starts: Iterator[int]) -> list[int]:
+    return list(islice(starts, 1))
+
+
+def _smoothed(keys: NDArray[np.int64], cells: int, start: int, size: int, banded: Floats) -> Floats:
+    """Smooth the counts of `size` bins, (size, cells); `start` is the first bin they need."""
+    reach = banded.shape[1]
+    tiles = -(-size // TILE)
+    counts = _counts(keys, cells, start, tiles * TILE + reach - TILE)
+    block = np.empty((tiles * TILE, cells))
+    for at in range(0, tiles * TILE, TILE):
+        np.matmul(banded, counts[at : at + reach], out=block[at : at + TILE])
+    return block[:size]
 
 
 def _keys(times: Floats, offsets: NDArray[np.int64], step: float, bins: int) -> NDArray[np.int64]:

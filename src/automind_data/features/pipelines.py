@@ -67,6 +67,10 @@ def compute_features(
     families
         Some of `FAMILIES`; default: all that the pipeline has.
 
+    Notes
+    -----
+    Matrix products run on one thread each: on more they give other last digits.
+
     Raises
     ------
     AutomindError
@@ -88,8 +92,11 @@ def compute_features(
         if family not in offered:
             rule = f"gets no family {family} from the pipeline {pipeline}"
             raise AutomindError(recording.name, rule, f"use some of {', '.join(offered)}")
+    from threadpoolctl import threadpool_limits
+
     try:
-        return run(recording, settings, wanted)
+        with threadpool_limits(1, "blas"):
+            return run(recording, settings, wanted)
     except ValueError as error:
         step = "choose families that need less, or a longer recording"
         raise AutomindError(recording.name, f"cannot be analysed: {error}", step) from None
