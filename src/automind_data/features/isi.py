@@ -67,23 +67,22 @@ def _windowed(
         kept &= times < end
     if kept.all():
         return times, offsets
-    before = np.concatenate([[0], np.cumsum(kept)])
-    return times[kept], before[offsets]
+    dropped = np.searchsorted(np.flatnonzero(~kept), offsets)
+    return times[kept], offsets - dropped
 
 
 def _intervals(
     times: Floats, offsets: NDArray[np.int64], cells: NDArray[np.int64]
 ) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
     """Give the intervals of some cells in one array, where each cell starts, and how many."""
-    begin, end = offsets[cells], offsets[cells + 1]
-    steps = np.zeros(len(times) + 1, dtype=np.int8)
-    steps[begin] += 1
-    steps[end - 1] -= 1
-    np.cumsum(steps[:-1], out=steps[:-1])
-    inside = steps[:-1].astype(bool)
-    sizes = end - begin - 1
+    inside = np.ones(len(times) - 1, dtype=bool)
+    last = offsets[1:-1] - 1
+    inside[last[(last >= 0) & (last < len(inside))]] = False
+    for cell in np.setdiff1d(np.arange(len(offsets) - 1), cells).tolist():
+        inside[offsets[cell] : offsets[cell + 1]] = False
+    sizes = offsets[cells + 1] - offsets[cells] - 1
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    return np.diff(times)[inside[:-1]], starts, sizes
+    return np.diff(times)[inside], starts, sizes
 
 
 def _quantile(
