@@ -24,6 +24,7 @@ def test_the_verbs() -> None:
         "unpack",
         "tabulate",
         "convert",
+        "features",
         "validate",
         "sample",
         "report",
