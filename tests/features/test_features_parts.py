@@ -93,6 +93,14 @@ def test_bins_are_those_of_a_histogram(
     np.testing.assert_array_equal(population_rate(times, 3, t_end, step), counts / step / 3)
 
 
+@pytest.mark.parametrize("step", [0.001, 0.0002, 0.01, 0.1, 0.3])
+def test_spikes_on_an_edge_fall_as_in_a_histogram(step: float) -> None:
+    edges = np.arange(0.0, 3.0 + step, step) - step / 2
+    for times in (edges[1:], np.nextafter(edges[1:], 0), np.nextafter(edges[1:], 9)):
+        counts, _ = np.histogram(times, edges)
+        np.testing.assert_array_equal(population_rate(times, 1, 3.0, step), counts / step)
+
+
 def test_the_published_numbers_of_bins() -> None:
     wanted = {(200.1, 0.001): 200100, (200.1, 0.0002): 1000500, (250.0, 0.001): 250000}
     wanted |= {(10.1, 0.001): 10100, (30.1, 0.001): 30101, (1.1, 0.01): 111}
@@ -106,7 +114,9 @@ def test_spikes_after_the_last_bin_are_dropped() -> None:
 
 @pytest.mark.parametrize(("window", "least"), [((0.1, None), 3), ((5.0, 30.0), 4), ((0, None), 0)])
 def test_isi_beside_one_cell_at_a_time(window: tuple[float, float | None], least: int) -> None:
-    made = Recording.from_arrays([*bursting(), [5.0, 9.0], [], [12500 * 6.0]], 60.0, fs=12500)
+    made = Recording.from_arrays(
+        [*bursting(), [5.0, 9.0], [], [12500 * 6.0], np.arange(1, 7) * 62500], 60.0, fs=12500
+    )
     table = isi_statistics(made.times, made.offsets, window, least)
     for cell, row in enumerate(table):
         times = made.times[made.offsets[cell] : made.offsets[cell + 1]]

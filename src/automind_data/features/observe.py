@@ -272,7 +272,9 @@ def write_observations(
         if out.suffix == ".csv":
             pyarrow.csv.write_csv(table, part)
         else:
-            pyarrow.parquet.write_table(table, part, compression="zstd")
+            pyarrow.parquet.write_table(
+                table, part, compression="none", use_dictionary=False, write_statistics=False
+            )
     if record is not None:
         write_json(record, {**about, "recordings": [each.record for each in observed]})
 
