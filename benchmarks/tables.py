@@ -208,7 +208,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         records = measured(args.rows, Path(scratch))
     print(
-        f"{'what':<34} {'s':>8} {'MB':>5}  {'compared with':<42} {'times better':>12} {'target':>14}"
+        f"{'what':<34} {'s':>8} {'MB':>5}  {'compared with':<42}"
+        f" {'times better':>12} {'target':>14}"
     )
     for each in records:
         print(

@@ -1,4 +1,4 @@
-"""Mutated pickles and arrays: refused in a sentence or read; nothing run, little time and memory."""
+"""Mutated pickles and arrays: refused in a sentence or read; nothing run, time and memory small."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -185,7 +184,9 @@ def read_recording(
 
 
 def _from_npz(path: Path, t_end: float | None, fs: float | None) -> Recording:
-    held = _read_npz(path)
+    from automind_data.pickles.confined import read_npz
+
+    held = read_npz(path)
     stated = {"t_end": t_end, "fs": fs}
     held |= {key: np.asarray(value) for key, value in stated.items() if value is not None}
     for key in KEYS:
@@ -214,42 +215,6 @@ def _split(path: Path, spikes: Any, offsets: Any) -> Iterable[Any]:
     if not plain or at[0] != 0 or at[-1] != len(flat) or (np.diff(at.astype(np.int64)) < 0).any():
         raise AutomindError(path, "has offsets that do not fit its spikes", NEXT)
     return [flat[begin:end] for begin, end in pairwise(at.tolist())]
-
-
-def _read_npz(path: Path) -> dict[str, Any]:
-    """Read the members of an `.npz`: arrays, and an object array as a list of arrays or None."""
-    from automind_data.common.archive import find_members, open_member
-
-    held: dict[str, Any] = {}
-    for member in find_members(path, "*.npy"):
-        with open_member(path, member) as stream:
-            held[Path(member).stem] = _read_npy(path, stream.read())
-    return held
-
-
-def _read_npy(path: Path, data: bytes) -> Any:
-    from automind_data.pickles.reader import Call, read_pickle
-    from automind_data.pickles.values import Values
-
-    file = io.BytesIO(data)
-    header = np.lib.format
-    try:
-        version = header.read_magic(file)
-        read = header.read_array_header_1_0 if version == (1, 0) else header.read_array_header_2_0
-        shape, fortran, dtype = read(file)
-        if not dtype.hasobject:
-            flat = np.frombuffer(data, dtype, offset=file.tell())
-            return flat.reshape(shape, order="F" if fortran else "C")
-    except (ValueError, TypeError, SyntaxError):
-        raise AutomindError(path, "holds a damaged array", NEXT) from None
-    tree = read_pickle(data[file.tell() :], str(path))
-    values = Values(str(path))
-    if not isinstance(tree, Call) or not isinstance(tree.state, tuple) or len(tree.state) != 5:
-        raise AutomindError(path, "holds an object that is no array", NEXT)
-    items = tree.state[4]
-    if not isinstance(items, list):
-        raise AutomindError(path, "holds an object that is no array of arrays", NEXT)
-    return [values.array(item) if isinstance(item, Call) else item for item in items]
 
 
 def _from_nwb(path: Path, t_end: float | None) -> Recording:
