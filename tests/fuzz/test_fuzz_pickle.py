@@ -1,10 +1,9 @@
-"""Mutated pickles and arrays: refused in a sentence or read; nothing run, time and memory small."""
+"""Mutated pickles and arrays: refused in a sentence or read; nothing run, within the limits."""
 
 from __future__ import annotations
 
 import functools
 import pickle
-import resource
 import struct
 import time
 import tracemalloc
@@ -26,10 +25,12 @@ from tests.pickles.malicious import exec_of, forms, malformed, npy
 
 MEMORY = 200 << 20
 SECONDS = 20
-CANARY = Path("/nonexistent/canary")
+GOOD = 14
+CANARY = Path("/tmp/automind-data-canary")
 OPCODES = b"(.0123FGIJKLMNPQRSTUVXabcdeghijloprstuq})]\x80\x81\x82\x85\x86\x87\x88\x89\x8a\x8b\x8c"
 OPCODES += bytes(range(0x8D, 0x99))
 LENGTHS = (0, 1, 2, 255, 256, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
+CALLED = (b"collections\nOrderedDict", b"torch\nSize", b"_codecs\nencode", b"builtins\nset")
 DATA = Path(__file__).parents[1] / "pickles" / "data"
 
 
@@ -55,7 +56,7 @@ def seeds() -> list[tuple[str, bytes]]:
 @st.composite
 def mutated(draw: st.DrawFn) -> tuple[str, bytes]:
     """A seed with up to six changes."""
-    reading, seed = draw(st.sampled_from(seeds()))
+    reading, seed = draw(st.sampled_from(seeds()[:GOOD]) | st.sampled_from(seeds()))
     data = bytearray(seed)
     for _ in range(draw(st.integers(0, 6))):
         if not data:
@@ -151,12 +152,11 @@ def test_headers_of_arrays(data: st.DataObject) -> None:
 
 
 def test_the_seeds_of_the_release_are_read() -> None:
-    good = [hold(reading, data) for reading, data in seeds()[:14]]
-    assert good == ["read"] * 14
+    good = [hold(reading, data) for reading, data in seeds()[:GOOD]]
+    assert good == ["read"] * GOOD
 
 
 @pytest.fixture(autouse=True)
-def never_more_memory() -> Any:
+def no_canary() -> Any:
     yield
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 << 20
     assert not CANARY.exists()

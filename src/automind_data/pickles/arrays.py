@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from automind_data.pickles.limits import LIMITS
 from automind_data.pickles.reader import read_pickle
 from automind_data.pickles.tree import Call
-from automind_data.pickles.values import Values, shaped
+from automind_data.pickles.values import MOST_DIMENSIONS, Values, shaped
 
 __all__ = ["MAGIC", "parse_npy", "split_npy"]
 
@@ -81,6 +82,9 @@ def parse_npy(data: bytes, file: str) -> Any:
         dtype = np.dtype(kind)
         if dtype.kind not in KINDS or not 0 < dtype.itemsize <= LARGEST_ITEM:
             raise TypeError
+        whole = all(type(size) is int and 0 <= size <= LIMITS.max_bytes for size in shape)
+        if not whole or len(shape) > MOST_DIMENSIONS:
+            raise ValueError
         if math.prod(shape) * dtype.itemsize != len(content):
             raise ValueError
         return shaped(np.frombuffer(content, dtype), shape, bool(fortran)).copy()
