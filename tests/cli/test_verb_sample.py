@@ -81,6 +81,11 @@ def no_scale(said: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
     tensors[name] = 0 * tensors[name]
 
 
+def fewer_shifts(said: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+    tensors["_transform._transforms.0._shift"] = np.zeros(5, "f")
+    tensors["_transform._transforms.0._scale"] = np.ones(1, "f")
+
+
 def unknown_layer(said: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
     said["flow"]["transforms"][2]["kind"] = "mystery"
 
@@ -132,6 +137,7 @@ def no_columns(said: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
         (longer_diagonal, "dgm.json", "tensors do not fit"),
         (features_out_of_place, "dgm.json", "a coupling leaves a parameter out"),
         (no_scale, "dgm.json", "a scale is 0"),
+        (fewer_shifts, "dgm.json", "layers have 2 different widths"),
         (unknown_layer, "dgm.json", "unknown flow layer mystery"),
         (many_bins, "dgm.json", "tensors do not fit"),
         (no_layers, "dgm.json", "layers have 0 different widths"),

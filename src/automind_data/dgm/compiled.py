@@ -121,12 +121,12 @@ def embed(layers: list[dict[str, Any]], tensors: Arrays, x: Array) -> Array:
 class _Affine:
     def __init__(self, spec: dict[str, Any], tensors: Arrays) -> None:
         prefix = spec["tensors"]
-        size = tensors[f"{prefix}._scale"].size
-        self.width = None if size == 1 else size
         self.shift, self.scale = (
             tensors[f"{prefix}.{name}"].reshape(-1, 1).astype(np.float32)
             for name in ("_shift", "_scale")
         )
+        size, _ = np.broadcast_shapes(self.shift.shape, self.scale.shape)
+        self.width = None if size == 1 else size
         if not self.scale.all():
             raise ValueError("a scale is 0")
 
@@ -139,7 +139,7 @@ class _Affine:
 
 class _Permutation:
     def __init__(self, spec: dict[str, Any], tensors: Arrays) -> None:
-        self.order = tensors[f"{spec['tensors']}._permutation"]
+        self.order = tensors[f"{spec['tensors']}._permutation"].astype(np.int64)
         if not np.array_equal(np.sort(self.order), np.arange(len(self.order))):
             raise ValueError("an order of the parameters leaves one out")
         self.back = np.argsort(self.order)
