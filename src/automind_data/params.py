@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from automind_data.common.errors import AutomindError
-from automind_data.common.layout import DATASETS
+from automind_data.common.layout import DATASETS, DGMS
 
 __all__ = [
     "FeatureParams",
     "Params",
+    "PredictiveParams",
     "ReportParams",
     "SamplingParams",
     "SetParams",
@@ -22,6 +23,7 @@ __all__ = [
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Key = Annotated[str, msgspec.Meta(min_length=1)]
+Distance = Literal["log10_mse", "log10_mae", "standardized_mse", "standardized_mae"]
 
 
 class UnpackParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +59,17 @@ class SamplingParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sets: dict[str, SetParams]
 
 
+class PredictiveParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How discovered models are compared with their targets."""
+
+    k: Positive
+    ranked_by: dict[Literal["psd", "burst"], Distance]
+    near: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    near_at_least: Positive
+    bootstrap: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+    seed: Annotated[int, msgspec.Meta(ge=0)]
+
+
 class ReportParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the report shows."""
 
@@ -69,6 +82,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unpack: UnpackParams
     features: FeatureParams
     sampling: SamplingParams
+    predictive: PredictiveParams
     report: ReportParams
 
 
@@ -116,6 +130,9 @@ def read_params(path: str | Path = "params.yaml") -> Params:
     for name in known:
         if name not in sampled:
             raise AutomindError(path, f"sampling.sets.{name} is missing", "add it back")
+    for name in DGMS:
+        if name not in params.predictive.ranked_by:
+            raise AutomindError(path, f"predictive.ranked_by.{name} is missing", "add it back")
     shown: Any = params.report.observation
     for name in shown if isinstance(shown, dict) else ():
         if name not in known:

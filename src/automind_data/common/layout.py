@@ -22,6 +22,7 @@ __all__ = [
     "PARAMETERS",
     "PARAMETER_NAMES",
     "PSD_COLUMNS",
+    "RUN_MARKERS",
     "Archive",
     "Dataset",
     "ObservationTable",
@@ -214,6 +215,9 @@ PARAMETER_NAMES: tuple[str, ...] = tuple(parameter.name for parameter in PARAMET
 
 PSD_COLUMNS: tuple[str, ...] = tuple(f"psd_{half / 2}" for half in range(1001))
 """The PSD axis of the release: 0 to 500 Hz by 0.5 Hz."""
+
+RUN_MARKERS: tuple[str, ...] = ("isi_numspks_mu", "pca_total", "psd_10.0", "psd_250.0")
+"""A row has features if one of these is filled; they are never empty in a run that has them."""
 
 _NAMES = {name: (family, kind) for family, kind, name in columns.NAMES}
 _NAMES |= dict.fromkeys(PARAMETER_NAMES, ("parameter", "float64"))

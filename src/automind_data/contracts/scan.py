@@ -8,14 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from automind_data.common.layout import RUN_MARKERS
 from automind_data.contracts.spec import rule_of
 
 __all__ = ["BURSTS", "EARLY", "ColumnStats", "Stats", "has_run", "is_stopped", "scan"]
 
 EARLY = "params_analysis.early_stopped"
-MARKERS = ("isi_numspks_mu", "pca_total", "psd_10.0", "psd_250.0")
-"""A row has features if one of these is filled; they are never empty in a run that has them."""
-
 BURSTS = "burst_num"
 COUNTED = {"isi", "burst", "pca"}
 """Features whose every cell is held to its row here; those of spectra are in `rowwise`."""
@@ -71,7 +69,7 @@ def is_stopped(schema: pl.Schema) -> pl.Expr:
 
 def has_run(schema: pl.Schema) -> pl.Expr:
     """Say of each row whether it should have features; without a record of stops, each should."""
-    markers = [name for name in MARKERS if name in schema]
+    markers = [name for name in RUN_MARKERS if name in schema]
     if EARLY not in schema or not markers:
         return ~is_stopped(schema)
     filled = pl.any_horizontal(pl.col(name).is_not_null() for name in markers)

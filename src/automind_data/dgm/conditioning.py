@@ -93,13 +93,14 @@ class Recipe:
                 if pair is not None and not pair[0] <= values[index] <= pair[1]:
                     values[index] = np.nan
             values = np.where(self.log10, np.log10(values), values)
-            return self._standardized(values.astype(np.float32))
+            return self.standardized(values.astype(np.float32))
 
-    def _standardized(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def standardized(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Standardise features, logarithms taken where they belong: (d,) or (n, d)."""
         if self.standardize["kind"] == "z-score":
             mean = np.array(self.standardize["mean"], np.float32)
             std = np.array(self.standardize["std"], np.float32)
             scored: NDArray[np.float32] = (x - mean) / std
             return scored
-        centred: NDArray[np.float32] = x - x.mean(dtype=np.float32)
+        centred: NDArray[np.float32] = x - x.mean(axis=-1, keepdims=True, dtype=np.float32)
         return np.float32(self.standardize["scale"]) * centred

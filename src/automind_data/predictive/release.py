@@ -1,0 +1,151 @@
+"""Predictive checks of one discovered table, or of every data set of a release."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automind_data.common.files import write_json
+from automind_data.common.layout import DATASETS, OBSERVATION_TABLES, Dataset
+from automind_data.common.observations import read_observations
+from automind_data.params import PredictiveParams
+from automind_data.predictive.compare import Comparison, compare_table
+from automind_data.predictive.judge import Verdict, judge
+from automind_data.predictive.rows import Estimator, read_estimator
+from automind_data.predictive.write import metrics_of, write_best, write_distances, write_record
+
+__all__ = ["Predicted", "predict_release", "predict_table"]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What predictive checks of one table found."""
+
+    comparison: Comparison
+    verdicts: list[Verdict]
+
+
+def predict_table(
+    models: str | Path,
+    estimator: Estimator,
+    observations: Mapping[str, Mapping[str, Any]],
+    heldout: str | Path | None,
+    out: str | Path,
+    name: str,
+    params: PredictiveParams,
+    *,
+    dataset: Dataset | None = None,
+) -> Generator[dict[str, Any], None, Predicted]:
+    """Compare the models of one table with their targets and write what is found.
+
+    Parameters
+    ----------
+    models
+        The discovered table, Parquet.
+    estimator
+        The density estimator whose features are compared.
+    observations
+        Key → row of features.
+    heldout
+        Held-out simulations, Parquet, for the yield; None: no yield.
+    out, name
+        Folder and name of `<name>.parquet`, `checks/<name>.parquet`, `checks/<name>.json`.
+    params
+        k, what is near, the bootstrap, the distance that ranks.
+    dataset
+        The data set of the release that it is, if any.
+
+    Yields
+    ------
+    dict
+        `path`, `done` and `total`: rows read.
+
+    Raises
+    ------
+    AutomindError
+        A table cannot be read, or a column is missing or of the wrong type.
+    """
+    ranked_by = params.ranked_by[estimator.recipe.kind]
+    table = OBSERVATION_TABLES[dataset.observations] if dataset else None
+    drawn_from = table is not None and table.drawn_from is not None
+    comparison = yield from compare_table(
+        models,
+        estimator,
+        observations,
+        heldout,
+        ranked_by,
+        table.key_columns if table is not None and drawn_from else (),
+    )
+    verdicts = [judge(each, params) for each in comparison.observations]
+    folder = Path(out)
+    write_best(folder / f"{name}.parquet", comparison, params.k)
+    write_distances(folder / "checks" / f"{name}.parquet", comparison, verdicts)
+    about = {
+        "dataset": name,
+        "kind": estimator.recipe.kind,
+        "recordings": not drawn_from,
+        "ranked_by": ranked_by,
+        "k": params.k,
+        "bootstrap": params.bootstrap,
+        "seed": params.seed,
+    }
+    write_record(folder / "checks" / f"{name}.json", about, comparison, verdicts)
+    return Predicted(comparison, verdicts)
+
+
+def predict_release(
+    root: str | Path, out: str | Path, params: PredictiveParams
+) -> Iterator[dict[str, Any]]:
+    """Compare the models of every data set with their targets, and draw the overview figure.
+
+    Parameters
+    ----------
+    root
+        The folder that holds `datasets/` and `derived/`.
+    out
+        The folder to write to: what `predict_table` writes for each data set,
+        `summary.json` with all of them in numbers, `overview.svg` and `overview.png`.
+    params
+        See `predict_table`.
+
+    Yields
+    ------
+    dict
+        `path`, `done` and `total`: rows read of one data set.
+
+    Raises
+    ------
+    AutomindError
+        A file is missing or cannot be read, or a column is missing or of the wrong type.
+    """
+    from automind_data.predictive.figure import draw_overview
+    from automind_data.predictive.overview import gather_overview
+
+    derived, found = Path(root) / "derived", {}
+    for name, dataset in DATASETS.items():
+        estimator = read_estimator(derived / "dgms" / dataset.dgm)
+        observations = read_observations(
+            derived / "observations" / f"{dataset.observations}.parquet",
+            estimator.recipe.columns,
+            dataset,
+        )
+        found[name] = yield from predict_table(
+            derived / "tables" / f"{name}.parquet",
+            estimator,
+            observations,
+            derived / "tables" / "heldout.parquet",
+            out,
+            name,
+            params,
+            dataset=dataset,
+        )
+    recordings = {
+        name: OBSERVATION_TABLES[each.observations].drawn_from is None
+        for name, each in DATASETS.items()
+    }
+    summary = {name: metrics_of(each.verdicts, recordings[name]) for name, each in found.items()}
+    write_json(Path(out) / "summary.json", summary)
+    overview = gather_overview(root, {name: each.comparison for name, each in found.items()})
+    draw_overview(overview, Path(out) / "overview.svg", Path(out) / "overview.png")
