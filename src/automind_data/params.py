@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from automind_data.common.errors import AutomindError
-from automind_data.common.layout import DATASETS, DGMS
+from automind_data.common.layout import DATASETS
 
 __all__ = [
     "FeatureParams",
     "Params",
     "PredictiveParams",
+    "RankedBy",
     "ReportParams",
     "SamplingParams",
     "SetParams",
@@ -59,11 +60,18 @@ class SamplingParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sets: dict[str, SetParams]
 
 
+class RankedBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The distance that ranks, by what the density estimator is conditioned on."""
+
+    psd: Distance
+    burst: Distance
+
+
 class PredictiveParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How discovered models are compared with their targets."""
 
     k: Positive
-    ranked_by: dict[Literal["psd", "burst"], Distance]
+    ranked_by: RankedBy
     near: Annotated[float, msgspec.Meta(gt=0, le=1)]
     near_at_least: Positive
     bootstrap: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
@@ -130,9 +138,6 @@ def read_params(path: str | Path = "params.yaml") -> Params:
     for name in known:
         if name not in sampled:
             raise AutomindError(path, f"sampling.sets.{name} is missing", "add it back")
-    for name in DGMS:
-        if name not in params.predictive.ranked_by:
-            raise AutomindError(path, f"predictive.ranked_by.{name} is missing", "add it back")
     shown: Any = params.report.observation
     for name in shown if isinstance(shown, dict) else ():
         if name not in known:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automind_data.common.arrow import column
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import atomic_path, write_json
 from automind_data.dgm.maximum import STARTS
@@ -236,22 +237,12 @@ def _table(dgm: DGM, key: str, draws: Draws, seed: int, kind: str) -> pyarrow.Ta
     }
     texts = [pyarrow.repeat(pyarrow.scalar(text), n) for text in (key, kind)]
     return pyarrow.Table.from_arrays(
-        [*texts, *map(_column, numbers.values())], ["x_o", "inference.type", *numbers]
+        [*texts, *map(column, numbers.values())], ["x_o", "inference.type", *numbers]
     )
 
 
 def _no_rows(dgm: DGM) -> pyarrow.Table:
     return _table(dgm, "", Draws(*no_rows(len(dgm.names)), 1, 1), 0, _kind(1))
-
-
-def _column(values: NDArray[Any]) -> pyarrow.Array:
-    """Wrap an array as it is; `pyarrow.array` would import pandas for that."""
-    import pyarrow
-
-    types = {"f4": pyarrow.float32(), "f8": pyarrow.float64(), "i8": pyarrow.int64()}
-    kind = types[values.dtype.str[1:]]
-    buffer = pyarrow.py_buffer(np.ascontiguousarray(values))
-    return pyarrow.Array.from_buffers(kind, len(values), [None, buffer])
 
 
 def write_samples(

@@ -32,7 +32,7 @@ __all__ = ["HEIGHT", "WIDTH", "draw_overview", "grid"]
 WIDTH, HEIGHT, DPI = 2106, 826, 300
 """Pixels of the PNG, as published, and how many make an inch."""
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 5,
     "axes.linewidth": 0.5,
@@ -152,6 +152,7 @@ def _organoids(figure: Figure, overview: Overview) -> None:
     panels = overview.organoids
     boxes = _boxes(figure, 0, len(panels), (0.022, 0.13))
     span = limits([values for each in panels for values in (each.target, each.models)])
+    most = max((len(panel.nearest) for panel in panels), default=0)
     for number, (panel, box, colour) in enumerate(
         zip(panels, boxes, week_colours(len(panels)), strict=True)
     ):
@@ -161,7 +162,7 @@ def _organoids(figure: Figure, overview: Overview) -> None:
         if not first:
             axes.tick_params(labelleft=False)
         if number == _corner(boxes):
-            axes.set_ylabel("log₁₀")
+            axes.set_ylabel("log₁₀ value")
         for place, name in enumerate(panel.names):
             label = LABELS.get(name, name)
             axes.text(place, span[0], label, size=3.2, ha="center", va="top")
@@ -169,9 +170,9 @@ def _organoids(figure: Figure, overview: Overview) -> None:
         valid = f"{len(panel.models)} valid / {panel.drawn} drawn"
         axes.text(0.5, 1.03, valid, size=3.8, ha="center", transform=axes.transAxes)
         trains = box.part(0, 0.46).axes(figure)
-        draw_trains(trains, panel, colour)
+        draw_trains(trains, panel, colour, most)
         if number == 0:
-            for label, at in (("Data", -0.4), ("Model", -6.0)):
+            for label, at in (("Data", -0.4), ("Model", -1 - most / 2)):
                 trains.text(
                     -4, at, label, size=4, ha="right", va="center",
                     rotation=0 if label == "Data" else 90,
@@ -185,12 +186,16 @@ def _organoids(figure: Figure, overview: Overview) -> None:
 def _mice(figure: Figure, overview: Overview) -> None:
     panels = overview.mice
     boxes = _boxes(figure, 1, len(panels), (0.008, 0.05))
-    span = limits([v for p in panels for v in (p.target, p.low, p.high)])
+    span = limits([curve for panel in panels for curve in (panel.target, *(panel.spread or ()))])
     colours = area_colours([panel.title for panel in panels])
     for number, (panel, box, colour) in enumerate(zip(panels, boxes, colours, strict=True)):
         axes = box.axes(figure)
         draw_spectrum(axes, panel, colour, span)
         axes.set_title(panel.title, size=5, pad=1.5)
+        if number == 0:
+            axes.plot([], [], color="black", lw=0.5, label="Data")
+            axes.fill_between([], [], [], color="tab:blue", alpha=0.4, lw=0, label="Models")
+            axes.legend(loc="lower left", frameon=False, fontsize=3.8, borderpad=0, handlelength=1)
         if number == _corner(boxes):
             _label_spectrum(axes)
 
@@ -201,7 +206,7 @@ def _runs(figure: Figure, overview: Overview) -> None:
     colours = run_colours(len(panels))
     for number, (panel, box, colour) in enumerate(zip(panels, boxes, colours, strict=True)):
         axes = box.axes(figure)
-        span = limits([panel.target, panel.low, panel.high, panel.resimulated])
+        span = limits([panel.target, *(panel.spread or ()), panel.resimulated])
         draw_spectrum(axes, panel, colour, span)
         if number == _corner(boxes):
             _label_spectrum(axes)
@@ -217,12 +222,12 @@ def _notes(figure: Figure, overview: Overview) -> None:
     """Say below the panels what is drawn, of how many models, and of which release."""
     sample = "SAMPLE DATA, not the published release. " if overview.sample else ""
     spectra = (*overview.mice, *overview.runs)
-    summed = [panel.summed for panel in spectra] or [0]
+    summed = [len(panel.models) for panel in spectra] or [0]
     most = f"{min(summed)} to {max(summed)}" if min(summed) != max(summed) else f"{summed[0]}"
     lines = (
         f"{sample}Release {overview.release}, drawn from its tables.",
         "Bursts: black, recording; bar and line, 5–95 % and median of the valid samples; dots,"
-        f" the {NEAREST} nearest. Strips: bursts of the mean width at the mean interval, not spikes.",
+        f" the {NEAREST} nearest. Strips: bursts of mean width at the mean interval, not spikes.",
         "Spectra, each minus its mean: black, data; thin lines, the nearest models (at most"
         f" {LINES}); thick line and band, median and 5–95 % of the nearest {IN_BAND} (here {most});"
         " grey dashes, the same parameters simulated once more.",

@@ -219,7 +219,8 @@ def _bootstrap(
     place = np.ceil(heldout * rng.beta(near, heldout - near + 1, params.bootstrap)).astype(int)
     tolerance = compared.heldout[np.clip(place, 1, heldout) - 1]
     matching = np.searchsorted(drawn, tolerance, "right")
-    return rng.binomial(n, matching / n) / n
+    replicates: Floats = rng.binomial(n, matching / n) / n
+    return replicates
 
 
 def _share(count: int, n: int, replicates: Floats) -> Share:

@@ -1,4 +1,4 @@
-"""What the overview figure shows, as plain values: which panels, and the curves in each.
+"""What the overview figure shows, as plain values: the curves and points of each panel.
 
 The figure is that of the release, drawn from tables. Recordings and simulations of
 single spikes are not in them, so bursts are shown by their summary features.
@@ -6,8 +6,6 @@ single spikes are not in them, so bursts are shown by their summary features.
 
 from __future__ import annotations
 
-import datetime
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,40 +15,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automind_data.common.errors import AutomindError
-from automind_data.common.layout import DATASETS, psd_frequency
-from automind_data.common.observations import Row, read_observations
+from automind_data.common.layout import psd_frequency
+from automind_data.common.observations import Row
+from automind_data.predictive.choice import Shown, pick_areas, pick_wells
 from automind_data.predictive.compare import Compared, Comparison
 from automind_data.predictive.write import read_picked
 
 __all__ = [
-    "AREAS",
-    "CONDITIONS",
+    "IN_BAND",
+    "LINES",
     "NEAREST",
     "BurstPanel",
     "Overview",
     "SpectrumPanel",
     "gather_overview",
-    "pick_areas",
-    "pick_wells",
 ]
 
-WEEKS = (9, 12, 17, 21, 27, 32, 36, 40)
-"""Weeks of the published panels."""
-
-AREAS = ("CA1", "CA3", "DG", "ProS", "VISp", "VISam", "VISpm", "LP")
-CONDITIONS = ("spont", "flash off", "flash on")
-PUBLISHED_AREAS = (
-    *(f"{area}-{condition}" for area in AREAS[:-1] for condition in CONDITIONS[:2]),
-    "VISpm-flash on",
-    "LP-spont",
-)
-MICE = ("mouse-hc", "mouse-vis")
-MOST_MICE, MOST_RUNS = 16, 25
+ORGANOIDS, MICE, RUNS = "organoids", ("mouse-hc", "mouse-vis"), "synthetic"
+MOST_RUNS = 25
 DRAWN = (1.0, 450.0)
 LINES, NEAREST, IN_BAND = 30, 10, 100
 """Thin lines of spectra, dots and strips of bursts, and models that a band sums up."""
 
 SPECTRUM_ORDER, BURST_ORDER = "standardized_mse", "log10_mae"
+"""The figure's own order of models; that of spectra is equation (5) on de-meaned log power."""
+
 Floats = NDArray[np.float64]
 
 
@@ -67,9 +56,7 @@ class BurstPanel:
     target
         Features of the observation, log10, (d,).
     models
-        The same of all samples that have them, (n, d).
-    nearest
-        The same of the nearest of these, the nearest first.
+        The same of all ranked samples, the nearest first, (n, d).
     drawn
         How many samples there are.
     """
@@ -78,8 +65,12 @@ class BurstPanel:
     names: tuple[str, ...]
     target: Floats
     models: Floats
-    nearest: Floats
     drawn: int
+
+    @property
+    def nearest(self) -> Floats:
+        """The nearest models, the nearest first, (m, d)."""
+        return self.models[:NEAREST]
 
 
 @dataclass(frozen=True)
@@ -94,10 +85,8 @@ class SpectrumPanel:
         Hz, (n,).
     target
         (n,).
-    lines
-        The nearest models, the nearest first, (m, n).
-    low, median, high
-        5 %, 50 % and 95 % of the nearest `summed` models, (n,); None without a model.
+    models
+        The ranked samples that are summed up, the nearest first, (m, n).
     resimulated
         The observation's own parameters simulated once more, (n,).
     """
@@ -105,12 +94,16 @@ class SpectrumPanel:
     title: str
     frequency: Floats
     target: Floats
-    lines: Floats
-    low: Floats | None
-    median: Floats | None
-    high: Floats | None
-    summed: int
+    models: Floats
     resimulated: Floats | None
+
+    @property
+    def spread(self) -> tuple[Floats, Floats, Floats] | None:
+        """5 %, 50 % and 95 % of the models at each frequency, (n,) each; None without any."""
+        if not len(self.models):
+            return None
+        low, median, high = np.quantile(self.models, [0.05, 0.5, 0.95], axis=0)
+        return low, median, high
 
 
 @dataclass(frozen=True)
@@ -129,166 +122,116 @@ class _Release(msgspec.Struct):
     sample: bool = False
 
 
-def gather_overview(root: str | Path, comparisons: Mapping[str, Comparison]) -> Overview:
+def gather_overview(
+    release: str | Path,
+    comparisons: Mapping[str, Comparison],
+    observations: Mapping[str, Mapping[str, Row]],
+) -> Overview:
     """Choose the panels and read what they show.
 
     Parameters
     ----------
-    root
-        The folder that holds `datasets/` and `derived/`.
+    release
+        `datasets/release.json`.
     comparisons
         Data set → its ranked models.
+    observations
+        Data set → key → row of features.
 
     Raises
     ------
     AutomindError
-        `datasets/release.json` or a table is missing or cannot be read.
+        `release` is missing or cannot be read.
     """
-    root = Path(root)
-    path = root / "datasets" / "release.json"
-    try:
-        release = msgspec.json.decode(path.read_bytes(), type=_Release)
-    except FileNotFoundError:
-        raise AutomindError(path, "is not there", "run `automind-data import`") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        rule = f"does not have the agreed form: {error}"
-        raise AutomindError(path, rule, "run `automind-data import`") from None
-    wells = _observations(root, "organoids", comparisons["organoids"])
-    areas = [
-        (compared, comparisons[name], row)
-        for name in MICE
-        for compared, row in _drawable(
-            comparisons[name], _observations(root, name, comparisons[name])
-        )
-    ]
-    runs = _drawable(
-        comparisons["synthetic"], _observations(root, "synthetic", comparisons["synthetic"])
-    )
+    named = _read_release(Path(release))
+    shown = {
+        name: [
+            Shown(name, str(rows[each.x_o].get("area", each.x_o)), each, rows[each.x_o])
+            for each in comparisons[name].observations
+            if each.reason is None
+        ]
+        for name, rows in observations.items()
+    }
+    wells = pick_wells(shown[ORGANOIDS], observations[ORGANOIDS].values())
+    mice = pick_areas(each for name in MICE for each in shown[name])
+    runs = shown[RUNS][:MOST_RUNS]
+    logs = {
+        name: _Logs(comparison, [each for each in (*wells, *mice, *runs) if each.dataset == name])
+        for name, comparison in comparisons.items()
+    }
     return Overview(
-        release.release,
-        release.sample,
-        tuple(
-            _bursts(title, compared, comparisons["organoids"], row)
-            for title, compared, row in pick_wells(
-                _drawable(comparisons["organoids"], wells), list(wells.values())
-            )
-        ),
-        tuple(
-            _spectra(str(row["area"]), compared, comparison, row)
-            for compared, comparison, row in pick_areas(areas)
-        ),
-        tuple(
-            _spectra("", compared, comparisons["synthetic"], row)
-            for compared, row in runs[:MOST_RUNS]
-        ),
+        named.release,
+        named.sample,
+        tuple(_bursts(each, logs[each.dataset]) for each in wells),
+        tuple(_spectra(each, logs[each.dataset], each.title) for each in mice),
+        tuple(_spectra(each, logs[each.dataset], "") for each in runs),
     )
 
 
-def pick_wells(
-    drawable: Sequence[tuple[Compared, Row]], rows: Sequence[Row]
-) -> list[tuple[str, Compared, Row]]:
-    """Choose the well nearest to each published week; all, in order of age, if they are few.
-
-    Weeks count from the first date among `rows`, the whole table. A well without a
-    readable date has its key for a title.
-    """
-    first = min((day for row in rows if (day := _date(row)) is not None), default=None)
-    weeks: list[float] = []
-    for _, row in drawable:
-        day = _date(row)
-        weeks.append(math.inf if day is None or first is None else round((day - first).days / 7))
-    chosen = sorted(range(len(drawable)), key=lambda place: weeks[place])
-    if len(chosen) > len(WEEKS):
-        left, chosen = chosen, []
-        for wanted in WEEKS:
-            chosen.append(min(left, key=lambda place: abs(weeks[place] - wanted)))
-            left.remove(chosen[-1])
-        chosen.sort(key=lambda place: weeks[place])
-    return [
-        (f"Week {weeks[at]}" if math.isfinite(weeks[at]) else drawable[at][0].x_o, *drawable[at])
-        for at in chosen
-    ]
-
-
-def pick_areas(
-    mice: Sequence[tuple[Compared, Comparison, Row]],
-) -> list[tuple[Compared, Comparison, Row]]:
-    """Choose one recording of each area and condition, those of the published figure first."""
-    first: dict[str, tuple[Compared, Comparison, Row]] = {}
-    for each in mice:
-        first.setdefault(str(each[2]["area"]), each)
-    labels = sorted(first, key=lambda label: (label not in PUBLISHED_AREAS, *_place(label)))
-    return [first[label] for label in sorted(labels[:MOST_MICE], key=_place)]
-
-
-def _place(label: str) -> tuple[int, str, int, str]:
-    area, _, condition = label.partition("-")
-    known = AREAS.index(area) if area in AREAS else len(AREAS)
-    when = CONDITIONS.index(condition) if condition in CONDITIONS else len(CONDITIONS)
-    return known, area, when, condition
-
-
-def _date(row: Row) -> datetime.date | None:
-    """Read the date of a recording from its label, YYMMDD with or without a suffix."""
+def _read_release(path: Path) -> _Release:
+    step = "make it with `automind-data import`"
     try:
-        return datetime.datetime.strptime(str(row["date"]).partition("_")[0], "%y%m%d").date()
-    except ValueError:
-        return None
+        return msgspec.json.decode(path.read_bytes(), type=_Release)
+    except FileNotFoundError:
+        raise AutomindError(path, "is not there, so the release has no name", step) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise AutomindError(path, f"does not have the agreed form: {error}", step) from None
 
 
-def _observations(root: Path, name: str, comparison: Comparison) -> dict[str, Row]:
-    dataset = DATASETS[name]
-    path = root / "derived" / "observations" / f"{dataset.observations}.parquet"
-    return read_observations(path, comparison.columns, dataset)
+class _Logs:
+    """Logarithms of the compared features of all rows of one table that are shown."""
+
+    def __init__(self, comparison: Comparison, shown: Sequence[Shown]) -> None:
+        self.columns = comparison.columns
+        wanted = [rows for each in shown for rows in (_models(each), _resimulated(each.compared))]
+        self._rows = np.unique(np.concatenate([np.empty(0, np.int64), *wanted]))
+        self._logs = np.empty((0, len(self.columns)))
+        if len(self._rows):
+            table = read_picked(comparison.path, self._rows, self.columns)
+            cells = [cells.to_numpy() for cells in table.columns]
+            self._logs = np.log10(np.column_stack(cells))
+
+    def of(self, rows: NDArray[np.int64]) -> Floats:
+        """Return those of rows by their number, (n, d)."""
+        logs: Floats = self._logs[np.searchsorted(self._rows, rows)]
+        return logs
 
 
-def _drawable(comparison: Comparison, rows: Mapping[str, Row]) -> list[tuple[Compared, Row]]:
-    return [(each, rows[each.x_o]) for each in comparison.observations if each.reason is None]
+def _models(shown: Shown) -> NDArray[np.int64]:
+    """Return the rows of the samples of a panel in the order of the figure."""
+    bursts = shown.dataset == ORGANOIDS
+    compared, name = shown.compared, BURST_ORDER if bursts else SPECTRUM_ORDER
+    place = np.flatnonzero(compared.samples & (compared.rank > 0))
+    place = place[np.argsort(compared.distance[name][place], kind="stable")]
+    return compared.row[place if bursts else place[:IN_BAND]]
 
 
-def _bursts(title: str, compared: Compared, comparison: Comparison, row: Row) -> BurstPanel:
-    place = _nearest(compared, compared.samples, BURST_ORDER)
-    models = _logs(comparison, compared.row[place], comparison.columns)
-    target = np.log10([row[name] for name in comparison.columns])
-    drawn = int(compared.samples.sum())
-    return BurstPanel(title, comparison.columns, target, models, models[:NEAREST], drawn)
+def _resimulated(compared: Compared) -> NDArray[np.int64]:
+    again = compared.resimulated & np.isfinite(compared.distance[SPECTRUM_ORDER])
+    return compared.row[again][:1]
 
 
-def _spectra(title: str, compared: Compared, comparison: Comparison, row: Row) -> SpectrumPanel:
-    """Read the spectra over the band of the density estimator, and keep what is drawn."""
-    columns = comparison.columns
-    hertz = np.array([psd_frequency(name) for name in columns], np.float64)
+def _bursts(shown: Shown, logs: _Logs) -> BurstPanel:
+    target = np.log10([shown.row[name] for name in logs.columns])
+    models = logs.of(_models(shown))
+    return BurstPanel(shown.title, logs.columns, target, models, int(shown.compared.samples.sum()))
+
+
+def _spectra(shown: Shown, logs: _Logs, title: str) -> SpectrumPanel:
+    hertz = np.array([psd_frequency(name) for name in logs.columns], np.float64)
     drawn = (hertz >= DRAWN[0]) & (hertz <= DRAWN[1])
 
-    def curves(rows: NDArray[np.int64]) -> Floats:
-        logs = _logs(comparison, rows, columns)
-        return (logs - logs.mean(axis=1, keepdims=True))[:, drawn]
+    def centred(rows: Floats) -> Floats:
+        """Take off the mean over the band of the density estimator; keep what is drawn."""
+        kept: Floats = (rows - rows.mean(axis=1, keepdims=True))[:, drawn]
+        return kept
 
-    logs = np.log10([row[name] for name in columns])
-    place = _nearest(compared, compared.samples, SPECTRUM_ORDER)[:IN_BAND]
-    models = curves(compared.row[place])
-    low, median, high = np.quantile(models, [0.05, 0.5, 0.95], axis=0) if len(place) else [None] * 3
-    again = compared.resimulated & np.isfinite(compared.distance[SPECTRUM_ORDER])
+    target = np.log10([[shown.row[name] for name in logs.columns]])
+    again = centred(logs.of(_resimulated(shown.compared)))
     return SpectrumPanel(
         title=title,
         frequency=hertz[drawn],
-        target=(logs - logs.mean())[drawn],
-        lines=models[:LINES],
-        low=low,
-        median=median,
-        high=high,
-        summed=len(place),
-        resimulated=curves(compared.row[again][:1])[0] if again.any() else None,
+        target=centred(target)[0],
+        models=centred(logs.of(_models(shown))),
+        resimulated=again[0] if len(again) else None,
     )
-
-
-def _nearest(compared: Compared, chosen: NDArray[np.bool_], name: str) -> NDArray[np.intp]:
-    """Return the places of ranked rows in the order of the figure's own distance."""
-    place = np.flatnonzero(chosen & (compared.rank > 0))
-    return place[np.argsort(compared.distance[name][place], kind="stable")]
-
-
-def _logs(comparison: Comparison, rows: NDArray[np.int64], columns: Sequence[str]) -> Floats:
-    table = read_picked(comparison.path, rows, columns)
-    cells = [column.to_numpy() for column in table.columns]
-    return np.log10(np.column_stack(cells)) if len(rows) else np.empty((0, len(columns)))

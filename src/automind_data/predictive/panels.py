@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automind_data.predictive.overview import AREAS, CONDITIONS, BurstPanel, SpectrumPanel
+from automind_data.predictive.choice import AREAS, CONDITIONS
+from automind_data.predictive.overview import LINES, BurstPanel, SpectrumPanel
 
 __all__ = [
     "Colour",
@@ -25,7 +26,7 @@ Colour = Any
 Floats = NDArray[np.float64]
 
 SECONDS = 90
-STRIPS = 10
+TRAIN = ("burst_interval_mean", "burst_width_mean")
 BAR, DOTS = 0.62, 0.3
 LABELS = {
     "burst_interval_mean": "interval",
@@ -33,8 +34,10 @@ LABELS = {
     "burst_width_mean": "width",
     "burst_offset_time_mean": "offset",
 }
-PURPLE, DARK_RED, AFTER = 4, "darkred", 5
-"""Pair of colours of LP; flashes that come on; the first pair for areas not in the figure."""
+HUES, FREE = (0, 1, 2, 3, 5, 6, 8, 4), (7, 9)
+"""Pairs of `tab20` for the areas of the published figure (LP is purple), and for others."""
+DARK_RED = "darkred"
+"""Flashes that come on."""
 
 
 def week_colours(n: int) -> list[Colour]:
@@ -46,16 +49,15 @@ def week_colours(n: int) -> list[Colour]:
 
 def area_colours(labels: Sequence[str]) -> list[Colour]:
     """Return a colour for each area and condition: one hue per area, light for flashes off."""
-    from matplotlib import colormaps
+    from matplotlib import color_sequences
 
-    pairs = colormaps["tab20"].colors
-    hues = dict(zip(AREAS, (0, 1, 2, 3, 5, 6, 8, PURPLE), strict=True))
-    free = [hue for hue in (7, 9) for _ in range(1)]
+    pairs = color_sequences["tab20"]
+    hues = dict(zip(AREAS, HUES, strict=True))
     colours: list[Colour] = []
     for label in labels:
         area, _, condition = label.partition("-")
         if area not in hues:
-            hues[area] = free[len(hues) % len(free)]
+            hues[area] = FREE[len(hues) % len(FREE)]
         if condition == CONDITIONS[2]:
             colours.append(DARK_RED)
         else:
@@ -65,9 +67,9 @@ def area_colours(labels: Sequence[str]) -> list[Colour]:
 
 def run_colours(n: int) -> list[Colour]:
     """Return n colours of `tab10`, one after the other."""
-    from matplotlib import colormaps
+    from matplotlib import color_sequences
 
-    cycle = colormaps["tab10"].colors
+    cycle = color_sequences["tab10"]
     return [cycle[number % len(cycle)] for number in range(n)]
 
 
@@ -99,15 +101,16 @@ def draw_features(axes: Any, panel: BurstPanel, colour: Colour, span: tuple[floa
     axes.tick_params(axis="x", length=0)
 
 
-def draw_trains(axes: Any, panel: BurstPanel, colour: Colour) -> None:
+def draw_trains(axes: Any, panel: BurstPanel, colour: Colour, most: int) -> None:
     """Draw strips of bursts as long as their mean width, apart by their mean interval.
 
-    The observation is on top. Nothing but the two means is drawn: all intervals are equal.
+    The observation is on top; there is room for `most` models. Nothing but the two means
+    is drawn: all intervals are equal.
     """
-    interval, width = (
-        panel.names.index(name) for name in ("burst_interval_mean", "burst_width_mean")
-    )
-    strips = [panel.target, *panel.nearest[:STRIPS]]
+    if not set(TRAIN) <= set(panel.names):
+        return
+    interval, width = (panel.names.index(name) for name in TRAIN)
+    strips = [panel.target, *panel.nearest[:most]]
     for number, strip in enumerate(strips):
         every, long = 10.0 ** strip[interval], 10.0 ** strip[width]
         starts = np.arange(every / 2, SECONDS, every)[:1000]
@@ -115,7 +118,7 @@ def draw_trains(axes: Any, panel: BurstPanel, colour: Colour) -> None:
         axes.broken_barh(shown, (-number - 0.8, 0.8), color=colour if number else "black", lw=0)
         axes.plot((0, 0), (-number - 0.8, -number), color="black", lw=1.2, solid_capstyle="butt")
     axes.set_xlim(0, SECONDS)
-    axes.set_ylim(-STRIPS - 1, 0.1)
+    axes.set_ylim(-most - 1, 0.1)
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
     axes.set_xticks((0, SECONDS / 2, SECONDS), ("0", "", f"{SECONDS}"))
@@ -125,12 +128,13 @@ def draw_spectrum(
     axes: Any, panel: SpectrumPanel, colour: Colour, span: tuple[float, float]
 ) -> None:
     """Draw the spectra of models as thin lines, their median and band, and the observation."""
-    x = panel.frequency
-    if panel.median is not None:
-        axes.fill_between(x, panel.low, panel.high, color=colour, alpha=0.25, lw=0)
-        for line in panel.lines:
-            axes.plot(x, line, color=colour, alpha=0.2, lw=0.3)
-        axes.plot(x, panel.median, color=colour, lw=0.8)
+    x, spread = panel.frequency, panel.spread
+    if spread is not None:
+        low, median, high = spread
+        axes.fill_between(x, low, high, color=colour, alpha=0.25, lw=0, rasterized=True)
+        for line in panel.models[:LINES]:
+            axes.plot(x, line, color=colour, alpha=0.2, lw=0.3, rasterized=True)
+        axes.plot(x, median, color=colour, lw=0.8)
     if panel.resimulated is not None:
         axes.plot(x, panel.resimulated, color="0.45", lw=0.5, ls=(0, (2, 1)))
     axes.plot(x, panel.target, color="black", lw=0.5)

@@ -67,7 +67,7 @@ def predict_table(
     AutomindError
         A table cannot be read, or a column is missing or of the wrong type.
     """
-    ranked_by = params.ranked_by[estimator.recipe.kind]
+    ranked_by: str = getattr(params.ranked_by, estimator.recipe.kind)
     table = OBSERVATION_TABLES[dataset.observations] if dataset else None
     drawn_from = table is not None and table.drawn_from is not None
     comparison = yield from compare_table(
@@ -123,10 +123,10 @@ def predict_release(
     from automind_data.predictive.figure import draw_overview
     from automind_data.predictive.overview import gather_overview
 
-    derived, found = Path(root) / "derived", {}
+    derived, found, targets = Path(root) / "derived", {}, {}
     for name, dataset in DATASETS.items():
         estimator = read_estimator(derived / "dgms" / dataset.dgm)
-        observations = read_observations(
+        targets[name] = read_observations(
             derived / "observations" / f"{dataset.observations}.parquet",
             estimator.recipe.columns,
             dataset,
@@ -134,7 +134,7 @@ def predict_release(
         found[name] = yield from predict_table(
             derived / "tables" / f"{name}.parquet",
             estimator,
-            observations,
+            targets[name],
             derived / "tables" / "heldout.parquet",
             out,
             name,
@@ -147,5 +147,9 @@ def predict_release(
     }
     summary = {name: metrics_of(each.verdicts, recordings[name]) for name, each in found.items()}
     write_json(Path(out) / "summary.json", summary)
-    overview = gather_overview(root, {name: each.comparison for name, each in found.items()})
+    overview = gather_overview(
+        Path(root) / "datasets" / "release.json",
+        {name: each.comparison for name, each in found.items()},
+        targets,
+    )
     draw_overview(overview, Path(out) / "overview.svg", Path(out) / "overview.png")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automind_data.common.errors import AutomindError
-from automind_data.common.layout import RUN_MARKERS, psd_frequency
+from automind_data.common.layout import DGMS, RUN_MARKERS, psd_frequency
 from automind_data.dgm.conditioning import Recipe
 from automind_data.dgm.filters import EARLY, Conditioning, RowBlock, row_blocks
 from automind_data.dgm.store import read_dgm
@@ -85,6 +85,8 @@ def read_estimator(folder: str | Path) -> Estimator:
     description, _ = read_dgm(folder / "dgm.json", folder / "dgm.safetensors")
     try:
         said = description["conditioning"]
+        if said["kind"] not in DGMS:
+            raise ValueError(said["kind"])
         return Estimator(Recipe.from_description(said), msgspec.convert(said, Conditioning))
     except (KeyError, TypeError, ValueError) as error:
         rule = f"does not say what it is conditioned on ({error})"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automind_data.common.arrow import column, text_column
 from automind_data.common.files import atomic_path, write_json
 from automind_data.predictive.compare import KEY, KIND, Comparison
 from automind_data.predictive.distances import DISTANCES
@@ -50,10 +51,10 @@ def read_picked(path: str | Path, rows: NDArray[np.int64], columns: Sequence[str
         here = ascending[(ascending >= start) & (ascending < end)]
         if len(here):
             group = file.read_row_group(number, columns=list(columns))
-            found.append(group.select(list(columns)).take(pyarrow.array(here - start)))
+            found.append(group.select(list(columns)).take(column(here - start)))
         start = end
     order = np.searchsorted(ascending, rows)
-    return pyarrow.concat_tables(found).take(pyarrow.array(order, pyarrow.int64()))
+    return pyarrow.concat_tables(found).take(column(order))
 
 
 def write_best(out: str | Path, comparison: Comparison, k: int) -> int:
@@ -62,7 +63,6 @@ def write_best(out: str | Path, comparison: Comparison, k: int) -> int:
     The published columns come first, as published; then rank, row in the published table
     and distances. An observation with fewer ranked models has fewer rows.
     """
-    import pyarrow
     from pyarrow import parquet
 
     best = [each.best(k) for each in comparison.observations]
@@ -88,7 +88,7 @@ def write_best(out: str | Path, comparison: Comparison, k: int) -> int:
         ]
         ours[name] = _joined(parts, np.float64)
     for name, values in ours.items():
-        table = table.append_column(f"{PREFIX}{name}", pyarrow.array(values))
+        table = table.append_column(f"{PREFIX}{name}", column(values))
     _write_table(out, table)
     return len(rows)
 
@@ -106,15 +106,15 @@ def write_distances(out: str | Path, comparison: Comparison, verdicts: list[Verd
     rank = _joined([each.rank for each in observations], np.int64)
     keys = [each.x_o for each, size in zip(observations, sizes, strict=True) for _ in range(size)]
     columns: dict[str, Any] = {
-        "row": pyarrow.array(_joined([each.row for each in observations], np.int64)),
-        KEY: pyarrow.array(keys, pyarrow.string()),
-        KIND: pyarrow.array([kind for each in observations for kind in each.kind], "string"),
-        "status": pyarrow.array([STATUSES[code] for code in status], pyarrow.string()),
-        "rank": pyarrow.array(rank, mask=rank == 0),
+        "row": column(_joined([each.row for each in observations], np.int64)),
+        KEY: text_column(keys),
+        KIND: text_column([kind for each in observations for kind in each.kind]),
+        "status": text_column([STATUSES[code] for code in status]),
+        "rank": column(rank, rank > 0),
     }
     for name in DISTANCES:
         values = _joined([each.distance[name] for each in observations], np.float64)
-        columns[name] = pyarrow.array(values, mask=np.isnan(values))
+        columns[name] = column(values, ~np.isnan(values))
     within = [
         np.full(size, np.nan)
         if verdict.tolerance is None
@@ -122,7 +122,7 @@ def write_distances(out: str | Path, comparison: Comparison, verdicts: list[Verd
         for each, size, verdict in zip(observations, sizes, verdicts, strict=True)
     ]
     matches = _joined(within, np.float64)
-    columns["matches"] = pyarrow.array(matches == 1, mask=np.isnan(matches))
+    columns["matches"] = column(matches == 1, ~np.isnan(matches))
     _write_table(out, pyarrow.table(columns))
 
 
@@ -204,4 +204,11 @@ def _write_table(out: str | Path, table: Any) -> None:
     from pyarrow import parquet
 
     with atomic_path(out) as part:
-        parquet.write_table(table, part, compression="zstd", row_group_size=16384)
+        parquet.write_table(
+            table,
+            part,
+            compression="zstd",
+            row_group_size=16384,
+            use_dictionary=False,
+            write_statistics=False,
+        )
