@@ -96,11 +96,15 @@ class Recipe:
             return self.standardized(values.astype(np.float32))
 
     def standardized(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Standardise features, logarithms taken where they belong: (d,) or (n, d)."""
+        """Standardise features, logarithms taken where they belong: (d,) or (n, d).
+
+        A row of many is standardised to the last bit as it is alone.
+        """
         if self.standardize["kind"] == "z-score":
             mean = np.array(self.standardize["mean"], np.float32)
             std = np.array(self.standardize["std"], np.float32)
             scored: NDArray[np.float32] = (x - mean) / std
             return scored
-        centred: NDArray[np.float32] = x - x.mean(axis=-1, keepdims=True, dtype=np.float32)
+        rows = np.ascontiguousarray(x)
+        centred: NDArray[np.float32] = rows - rows.mean(axis=-1, keepdims=True, dtype=np.float32)
         return np.float32(self.standardize["scale"]) * centred

@@ -37,9 +37,10 @@ def log_features(recipe: Recipe, values: Floats) -> Floats:
     Returns
     -------
     array (n, d)
-        Not finite where a feature is missing or has no logarithm.
+        Not finite where a feature is missing or has no logarithm. Rows lie one after the
+        other in memory, so that sums over one do not depend on the others.
     """
-    logged = np.array(recipe.log10, bool)
+    logged, values = np.array(recipe.log10, bool), np.ascontiguousarray(values)
     with np.errstate(divide="ignore", invalid="ignore"):
         if logged.all():
             return np.log10(values)
