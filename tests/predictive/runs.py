@@ -66,7 +66,7 @@ def bursts(values: Sequence[Any]) -> pl.DataFrame:
     table = pl.DataFrame(
         {name: [None if each is None else float(each) for each in values] for name in BURST_COLUMNS}
     )
-    return table.cast({name: pl.Float64 for name in BURST_COLUMNS})
+    return table.cast(dict.fromkeys(BURST_COLUMNS, pl.Float64))
 
 
 def models(
@@ -128,7 +128,9 @@ def spectra(n: int, seed: int) -> pl.DataFrame:
     rng = np.random.default_rng(seed)
     hertz = np.array([float(name.removeprefix("psd_")) for name in PSD_COLUMNS])
     slope = -1.2 * np.log10(1 + hertz / rng.uniform(2, 20, (n, 1)))
-    peak = rng.uniform(0, 1.5, (n, 1)) * np.exp(-(((hertz - rng.uniform(20, 200, (n, 1))) / 5) ** 2))
+    peak = rng.uniform(0, 1.5, (n, 1)) * np.exp(
+        -(((hertz - rng.uniform(20, 200, (n, 1))) / 5) ** 2)
+    )
     logs = slope + peak + rng.normal(0, 0.08, (n, len(hertz))) + rng.normal(0, 1, (n, 1))
     return pl.DataFrame(10.0**logs, schema=list(PSD_COLUMNS))
 
@@ -177,7 +179,3 @@ def write_root(
         table = models(features, np.repeat(x_o[name], each).tolist(), kind)
         write(derived / "tables" / f"{name}.parquet", table)
     return root
-
-
-def params_text(root: Path) -> str:
-    return (root / "params.yaml").read_text(encoding="utf-8")

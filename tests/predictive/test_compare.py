@@ -53,7 +53,13 @@ def test_what_became_of_each_run(tmp_path: Path) -> None:
         "whole", "early_stopped", "failed", "incomplete", "discarded", "incomplete", "discarded",
     ]  # fmt: skip
     assert one.rank.tolist() == [1, 0, 0, 0, 0, 0, 0]
-    assert np.isfinite(one.distance["log10_mse"]).tolist() == [True, *[False] * 3, True, False, True]
+    assert np.isfinite(one.distance["log10_mse"]).tolist() == [
+        True,
+        *[False] * 3,
+        True,
+        False,
+        True,
+    ]
 
 
 def test_spectra_that_training_leaves_out_are_not_ranked(tmp_path: Path) -> None:
@@ -114,7 +120,7 @@ def test_an_observation_is_not_compared_with_itself(tmp_path: Path) -> None:
     of = write_burst_dgm(tmp_path / "dgm")
     path = write(tmp_path / "m.parquet", models(bursts([5, 5]), ["11_1", "11_2"]))
     heldout = write(tmp_path / "h.parquet", models(bursts([10, 1, 100, None]), [""] * 4))
-    targets = {key: TARGETS["a"] for key in ("11_1", "11_2")}
+    targets = dict.fromkeys(("11_1", "11_2"), TARGETS["a"])
     key = ("params_settings.batch_seed", "params_settings.random_seed")
     one, other = compared(path, of, targets, heldout, heldout_key=key).observations
     assert one.heldout.tolist() == [1, 2]

@@ -67,6 +67,14 @@ def make_inputs(
                 "max_draws": 1,
                 "sets": {name: {"observations": "all"} for name in DATASETS},
             },
+            "predictive": {
+                "k": 1,
+                "ranked_by": {"psd": "log10_mse", "burst": "log10_mse"},
+                "near": 0.1,
+                "near_at_least": 1,
+                "bootstrap": 1,
+                "seed": 1,
+            },
             "report": {"observation": "first"},
         },
     )

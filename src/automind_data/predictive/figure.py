@@ -52,8 +52,11 @@ TITLES = ("Human iPSC brain organoid", "Mouse cortex & hippocampus", "Network si
 FULL = ((2, 4), (4, 4), (5, 5))
 """Rows and columns of the published blocks."""
 
-BLOCKS = ((0.04, 0.32), (0.375, 0.655), (0.71, 0.99))
+BLOCKS = ((0.047, 0.32), (0.375, 0.655), (0.71, 0.99))
 BOTTOM, TOP, HEAD = 0.2, 0.86, 0.94
+NARROW = 0.08
+"""A panel of less than this share of the width has smaller letters."""
+
 POWER = "log₁₀ power [Hz²/Hz]"
 
 
@@ -156,19 +159,21 @@ def _organoids(figure: Figure, overview: Overview) -> None:
     for number, (panel, box, colour) in enumerate(
         zip(panels, boxes, week_colours(len(panels)), strict=True)
     ):
+        narrow = box.width < NARROW
         axes = box.part(0.58, 1).axes(figure)
         draw_features(axes, panel, colour, span)
         first = box.left == BLOCKS[0][0]
         if not first:
             axes.tick_params(labelleft=False)
         if number == _corner(boxes):
-            axes.set_ylabel("log₁₀ value")
+            axes.set_ylabel("log₁₀ value", size=4.5)
         for place, name in enumerate(panel.names):
-            label = LABELS.get(name, name)
+            label = LABELS.get(name, name)[: 3 if narrow else None]
             axes.text(place, span[0], label, size=3.2, ha="center", va="top")
         axes.set_title(panel.title, size=5, pad=6)
         valid = f"{len(panel.models)} valid / {panel.drawn} drawn"
-        axes.text(0.5, 1.03, valid, size=3.8, ha="center", transform=axes.transAxes)
+        size = 2.6 if narrow else 3.8
+        axes.text(0.5, 1.03, valid, size=size, ha="center", transform=axes.transAxes)
         trains = box.part(0, 0.46).axes(figure)
         draw_trains(trains, panel, colour, most)
         if number == 0:
@@ -191,7 +196,7 @@ def _mice(figure: Figure, overview: Overview) -> None:
     for number, (panel, box, colour) in enumerate(zip(panels, boxes, colours, strict=True)):
         axes = box.axes(figure)
         draw_spectrum(axes, panel, colour, span)
-        axes.set_title(panel.title, size=5, pad=1.5)
+        axes.set_title(panel.title, size=4 if box.width < NARROW else 5, pad=1.5)
         if number == 0:
             axes.plot([], [], color="black", lw=0.5, label="Data")
             axes.fill_between([], [], [], color="tab:blue", alpha=0.4, lw=0, label="Models")
@@ -214,8 +219,8 @@ def _runs(figure: Figure, overview: Overview) -> None:
 
 def _label_spectrum(axes: Any) -> None:
     axes.set_xticks((1, 10, 100), ("1", "10", "100"))
-    axes.set_xlabel("Frequency [Hz]")
-    axes.set_ylabel(POWER)
+    axes.set_xlabel("Frequency [Hz]", loc="left")
+    axes.set_ylabel(POWER, loc="bottom")
 
 
 def _notes(figure: Figure, overview: Overview) -> None:
@@ -227,7 +232,8 @@ def _notes(figure: Figure, overview: Overview) -> None:
     lines = (
         f"{sample}Release {overview.release}, drawn from its tables.",
         "Bursts: black, recording; bar and line, 5–95 % and median of the valid samples; dots,"
-        f" the {NEAREST} nearest. Strips: bursts of mean width at the mean interval, not spikes.",
+        f" the {NEAREST} nearest; features: interval, its CV, width, offset. Strips: bursts of mean"
+        " width at the mean interval, not spikes.",
         "Spectra, each minus its mean: black, data; thin lines, the nearest models (at most"
         f" {LINES}); thick line and band, median and 5–95 % of the nearest {IN_BAND} (here {most});"
         " grey dashes, the same parameters simulated once more.",

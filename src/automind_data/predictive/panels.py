@@ -75,7 +75,8 @@ def run_colours(n: int) -> list[Colour]:
 
 def limits(curves: Sequence[Floats | None]) -> tuple[float, float]:
     """Return the range of what is finite, with a margin."""
-    values = np.concatenate([np.ravel(each) for each in curves if each is not None])
+    shown = [np.ravel(each) for each in curves if each is not None]
+    values = np.concatenate([np.empty(0), *shown])
     values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if len(values) else (-1.0, 1.0)
     margin = max(0.05 * (high - low), 0.05)
