@@ -27,6 +27,7 @@ def test_the_verbs() -> None:
         "features",
         "validate",
         "sample",
+        "predict",
         "report",
     }
     assert made <= set(VERBS)
