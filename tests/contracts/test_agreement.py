@@ -10,8 +10,9 @@ import pytest
 
 from automind_data.common.layout import DATASETS, OBSERVATION_TABLES, PARAMETER_NAMES
 from automind_data.contracts import Finding, check
-from automind_data.contracts.inputs import Bound, Conditioning
+from automind_data.contracts.inputs import Bound
 from automind_data.contracts.subjects import Copies, Discovered, Estimator, Observations
+from automind_data.dgm.filters import Conditioning
 from tests.builders import BURST_COLUMNS, key_of, observation_keys, prior_bounds, set_keys
 
 PRIOR = tuple(Bound(**bound) for bound in prior_bounds())

@@ -15,12 +15,12 @@ from automind_data.common.errors import AutomindError
 from automind_data.common.layout import DATASETS, PSD_COLUMNS, psd_frequency
 from automind_data.contracts import check
 from automind_data.contracts.before import Baseline, read_baseline, write_baseline
-from automind_data.contracts.inputs import Conditioning, Discarded, TrainingFilters
 from automind_data.contracts.residuals import LOG_PROB, Constant, whose_leakage
-from automind_data.contracts.rowwise import BLOCK, look_at_rows
+from automind_data.contracts.rowwise import look_at_rows
 from automind_data.contracts.scan import scan
 from automind_data.contracts.subjects import Attested, Drift
 from automind_data.contracts.usage import kolmogorov_p
+from automind_data.dgm.filters import BLOCK, Conditioning, Discarded, TrainingFilters
 from automind_data.tables.profile import profile_of_parquet
 from tests.builders import observation_table, summary_table, write_estimator
 

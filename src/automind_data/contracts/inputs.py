@@ -8,11 +8,11 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from automind_data.common.errors import AutomindError
+from automind_data.dgm.filters import Conditioning
 
 __all__ = [
     "ArchiveParams",
     "Bound",
-    "Conditioning",
     "EstimatorFile",
     "Release",
     "ReleaseFile",
@@ -47,31 +47,6 @@ class Bound(msgspec.Struct, frozen=True):
     unit: str
     low: float | None
     high: float | None
-
-
-class Discarded(msgspec.Struct, frozen=True):
-    """Which rows of spectra were left out of the training, as the original recipe names it."""
-
-    manual_filter_logPSD: bool = False
-    power_thresh: tuple[float | str | None, ...] | None = None
-    f_band: tuple[float, float] = (2.0, 10.0)
-
-
-class TrainingFilters(msgspec.Struct, frozen=True):
-    """Which rows were left out of the training."""
-
-    discard_stopped: bool = False
-    discard_conditions: Discarded | bool | None = None
-
-
-class Conditioning(msgspec.Struct, frozen=True):
-    """What a density estimator is conditioned on: `psd` or `burst`, its columns, and their use."""
-
-    kind: str
-    columns: tuple[str, ...]
-    bounds: tuple[tuple[float, float] | None, ...] | None = None
-    log10: bool | tuple[bool, ...] = False
-    training_filters: TrainingFilters | None = None
 
 
 class Source(msgspec.Struct, frozen=True):

@@ -24,7 +24,6 @@ from automind_data.contracts.before import FOLDER, profile_path, read_baseline
 from automind_data.contracts.findings import Finding, write_findings, write_summary
 from automind_data.contracts.inputs import (
     ArchiveParams,
-    Conditioning,
     EstimatorFile,
     Probe,
     ProfileFile,
@@ -50,6 +49,7 @@ from automind_data.contracts.subjects import (
     Subject,
     Table,
 )
+from automind_data.dgm.filters import Conditioning
 
 __all__ = ["check_dataset", "validate_release", "write_gate"]
 

@@ -17,7 +17,7 @@ from automind_data.common.archive.plan import matches
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import ARCHIVES, DATASETS, OBSERVATION_TABLES
 from automind_data.contracts.findings import Finding
-from automind_data.contracts.inputs import Bound, Conditioning
+from automind_data.contracts.inputs import Bound
 from automind_data.contracts.registry import check
 from automind_data.contracts.run import WITHOUT_POSTERIOR
 from automind_data.contracts.spec import read_spec
@@ -29,6 +29,7 @@ from automind_data.contracts.subjects import (
     Subject,
     Table,
 )
+from automind_data.dgm.filters import Conditioning
 from automind_data.params import read_params
 from automind_data.tables import column_names, tabulate
 

@@ -13,10 +13,11 @@ import polars as pl
 from automind_data.common.archive import DEFAULT_LIMITS, Limits, Plan, read_plan
 from automind_data.common.layout import DATASETS, Dataset, ObservationTable
 from automind_data.common.observations import observation_key
-from automind_data.contracts.inputs import Bound, Conditioning, Release
+from automind_data.contracts.inputs import Bound, Release
 from automind_data.contracts.residuals import Residuals, residuals_of
 from automind_data.contracts.rowwise import Spectra, look_at_rows
 from automind_data.contracts.scan import Stats, scan
+from automind_data.dgm.filters import Conditioning
 from automind_data.tables import column_names
 
 __all__ = [
