@@ -11,6 +11,7 @@ from automind_data.common.errors import AutomindError
 from automind_data.common.layout import DATASETS
 
 __all__ = [
+    "CalibrationParams",
     "FeatureParams",
     "Params",
     "PredictiveParams",
@@ -60,6 +61,18 @@ class SamplingParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sets: dict[str, SetParams]
 
 
+class CalibrationParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How density estimators are held to simulations that they were not trained on."""
+
+    seed: Annotated[int, msgspec.Meta(ge=0)]
+    n_samples: Annotated[int, msgspec.Meta(ge=19)]
+    acceptance_draws: Positive
+    max_draws: Positive
+    heldout_rows: Positive
+    training_rows: Positive
+    bootstrap: Annotated[int, msgspec.Meta(ge=100)]
+
+
 class RankedBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The distance that ranks, by what the density estimator is conditioned on."""
 
@@ -90,6 +103,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unpack: UnpackParams
     features: FeatureParams
     sampling: SamplingParams
+    calibration: CalibrationParams
     predictive: PredictiveParams
     report: ReportParams
 

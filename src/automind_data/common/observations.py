@@ -9,7 +9,7 @@ from typing import Any
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import OBSERVATION_TABLES, Dataset, column_family
 
-__all__ = ["observation_key", "read_observations"]
+__all__ = ["column_names", "observation_key", "read_observations"]
 
 Row = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ def read_observations(
     """
     path = Path(path)
     columns = list(columns)
-    names = _column_names(path)
+    names = column_names(path)
     missing = [column for column in columns if column not in names]
     if missing:
         rule = f"has no column {missing[0]}" + (
@@ -70,16 +70,14 @@ def read_observations(
     return found
 
 
-def _key_columns(names: list[str]) -> tuple[str, ...]:
-    if "x_o" in names:
-        return ("x_o",)
-    for table in OBSERVATION_TABLES.values():
-        if all(column in names for column in table.key_columns):
-            return table.key_columns
-    return ()
+def column_names(path: Path) -> list[str]:
+    """Return the columns of a Parquet or CSV table.
 
-
-def _column_names(path: Path) -> list[str]:
+    Raises
+    ------
+    AutomindError
+        The table is not there or is no such table.
+    """
     import pyarrow
     import pyarrow.parquet
 
@@ -94,6 +92,15 @@ def _column_names(path: Path) -> list[str]:
         raise AutomindError(path, "is not there", "check the path") from None
     except (pyarrow.ArrowInvalid, UnicodeDecodeError):
         raise AutomindError(path, "is no Parquet or CSV table", "check the file") from None
+
+
+def _key_columns(names: list[str]) -> tuple[str, ...]:
+    if "x_o" in names:
+        return ("x_o",)
+    for table in OBSERVATION_TABLES.values():
+        if all(column in names for column in table.key_columns):
+            return table.key_columns
+    return ()
 
 
 def _read_rows(path: Path, columns: list[str]) -> list[dict[str, Any]]:
