@@ -211,11 +211,12 @@ def _coverage(found: Measured, even: Uniformity) -> Check:
         error = math.sqrt(share * (1 - share) / found.n)
         wide = GIVE_OR_TAKE * math.sqrt(exact * (1 - exact) / found.n)
         numbers[f"covered_{round(100 * level)}"] = Number(share, error, exact, wide)
-    mean = found.denser.mean() / even.cells
-    what = "too narrow (overconfident)" if mean > 0.5 else "too wide (underconfident)"
+    off = numbers["largest_deviation"].value
     share = numbers["covered_90"].value
     said = f"regions of highest density of 90 % hold {100 * share:.0f} % of the true parameters"
-    said += f": regions are {what}" if p < LEVEL else ""
+    if p < LEVEL:
+        what = "few: they are too narrow" if off < 0 else "many: they are too wide"
+        said += f"; at worst regions hold {100 * abs(off):.0f} % too {what}"
     return Check("coverage", _verdict(p, found.n), f"{said} (p {_p(p)})", found.n, p, numbers)
 
 
@@ -318,7 +319,9 @@ def _average(
 
 
 def _error(values: Floats) -> float:
-    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
+    if len(values) < 2 or not np.isfinite(values).all():
+        return math.inf
+    return float(values.std(ddof=1) / math.sqrt(len(values)))
 
 
 def _lower_tail(number: Number) -> float:
