@@ -255,11 +255,17 @@ def _against(found: Measured, rival: str) -> Check:
         else (found.gain, found.own_gain, found.own_gain_variance)
     )
     number = _average(gain, float(own.mean()), variance)
-    verdict, p = _better(number, found.n)
+    p = _lower_tail(number)
+    never = not number.error and number.value <= 0
     called = {"prior": "the prior", "gaussian": "a linear Gaussian model"}[rival]
-    words = {"pass": "beats", "fail": "does not beat", "undecided": "is not seen to beat"}
+    verdict: Verdict = "undecided"
+    beats = "is not seen to beat"
+    if p < LEVEL or never:
+        verdict, beats = "fail", "does not beat"
+    elif p > 1 - LEVEL:
+        verdict, beats = _enough(found.n), "beats"
     said = (
-        f"it {words[verdict]} {called} in held-out log-density:"
+        f"it {beats} {called} in held-out log-density:"
         f" {number.value:+.2f} ± {number.error:.2f} nat per simulation"
     )
     return Check(rival, verdict, said, found.n, p, {"gain": number})
@@ -295,7 +301,7 @@ def _leakage(acceptances: Sequence[Acceptance]) -> Check:
     )
     said += f"; {lost} observations were given up" if lost else ""
     n = len(acceptances)
-    return Check("leakage", "fail" if bad else _enough(n), said, n, None, numbers)
+    return Check("leakage", "fail" if bad else "pass", said, n, None, numbers)
 
 
 def _deviation(ranks: NDArray[Any], even: Uniformity, level: float) -> Number:
@@ -329,14 +335,6 @@ def _lower_tail(number: Number) -> float:
         return 0.0
     z = number.value / number.error if number.error else math.copysign(math.inf, number.value)
     return 0.5 * math.erfc(-z / math.sqrt(2)) if number.value or number.error else 0.5
-
-
-def _better(number: Number, n: int) -> tuple[Verdict, float]:
-    p = _lower_tail(number)
-    if p > 1 - LEVEL:
-        return _enough(n), p
-    never = not number.error and number.value <= 0
-    return ("fail" if p < LEVEL or never else "undecided"), p
 
 
 def _verdict(p: float, n: int) -> Verdict:

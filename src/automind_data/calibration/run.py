@@ -168,8 +168,9 @@ def write_calibrated(out: str | Path, each: Sequence[Calibrated]) -> None:
 
 def _write_tables(part: Path, one: Calibrated) -> None:
     curves = coverage_table(one.found, one.settings)
-    edges = ["rank", "lower", "upper", "lowest", "highest"]
-    write_csv(part / "sbc.csv", [*edges, *one.dgm.names], sbc_table(one.found, one.dgm.names))
+    short, ranks = sbc_table(one.found, one.dgm.names)
+    write_csv(part / "sbc.csv", ["rank", "lower", "upper", "lowest", "highest"], short)
+    write_csv(part / "ranks.csv", ["rank", *one.dgm.names], ranks)
     for name, rows in curves.items():
         write_csv(part / f"{name}.csv", ["level", "calibrated", "lower", "upper", "covered"], rows)
     rows = parameter_table(one.parameters)

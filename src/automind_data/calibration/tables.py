@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from automind_data.calibration.judge import LEVEL, ParameterCheck
 from automind_data.calibration.measure import Measured, Settings
 from automind_data.calibration.uniformity import Uniformity, bootstrap_band
@@ -18,28 +20,33 @@ __all__ = ["coverage_table", "parameter_table", "sbc_table", "simulation_table",
 Rows = list[dict[str, Any]]
 
 
-def sbc_table(found: Measured, names: Sequence[str]) -> Rows:
-    """Return how far the ranks of each parameter are from uniform, cut by cut.
+def sbc_table(found: Measured, names: Sequence[str]) -> tuple[Rows, Rows]:
+    """Return how far ranks are from uniform, cut by cut: in short, and for each parameter.
 
     The band from `lower` to `upper` holds everywhere and for all parameters at once;
     `highest` and `lowest` are the outermost of the curves.
     """
     if not found.n:
-        return []
+        return [], []
     even = Uniformity(found.n, found.draws + 1)
     lower, upper = even.band(LEVEL / len(names))
-    curves = [even.deviations(column) for column in found.ranks.T]
-    return [
+    curves = np.stack([even.deviations(column) for column in found.ranks.T])
+    edges = zip(even.shares, lower, upper, curves.min(axis=0), curves.max(axis=0), strict=True)
+    short = [
         {
             "rank": share,
-            "lower": lower[place] - share,
-            "upper": upper[place] - share,
-            "lowest": min(curve[place] for curve in curves),
-            "highest": max(curve[place] for curve in curves),
-            **{name: curve[place] for name, curve in zip(names, curves, strict=True)},
+            "lower": one - share,
+            "upper": other - share,
+            "lowest": low,
+            "highest": high,
         }
-        for place, share in enumerate(even.shares.tolist())
+        for share, one, other, low, high in edges
     ]
+    each = [
+        {"rank": share, **dict(zip(names, column, strict=True))}
+        for share, column in zip(even.shares, curves.T, strict=True)
+    ]
+    return short, each
 
 
 def coverage_table(found: Measured, settings: Settings) -> dict[str, Rows]:
