@@ -27,6 +27,7 @@ def test_the_tracked_file_is_valid(root: Path) -> None:
     [
         ("n_samples:", "n_sample:", "unknown key sampling.n_sample"),
         ("sampling:", "sampling:\n  colour: red", "unknown key sampling.colour"),
+        ("  bootstrap: 1000", "  bootstrap: 9", "calibration.bootstrap"),
         ("report:", "reports: 1\nreport:", "unknown key reports"),
         ("    organoids:", "    organoid:", "unknown key sampling.sets.organoid"),
         ("n_samples: 200", "n_samples: many", "sampling.n_samples: Expected `int`, got `str`"),

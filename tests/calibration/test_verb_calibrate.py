@@ -45,7 +45,7 @@ def test_the_sample_release_loses_to_the_prior_and_sbc_does_not_tell(
     assert gain["value"] + 4 * gain["error"] < 0 < gain["must_be"]
     assert checks["prior"]["verdict"] == checks["coverage"]["verdict"] == "fail"
     assert checks["sbc"]["verdict"] == "undecided" and checks["sbc"]["p"] > LEVEL
-    assert "burst prior: fail, it does not beat the prior" in said
+    assert "burst prior: fail, it loses to the prior" in said
 
 
 def test_every_number_has_its_n_its_seed_and_its_error(made: tuple[Path, str]) -> None:

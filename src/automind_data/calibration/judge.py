@@ -261,7 +261,7 @@ def _against(found: Measured, rival: str) -> Check:
     verdict: Verdict = "undecided"
     beats = "is not seen to beat"
     if p < LEVEL or never:
-        verdict, beats = "fail", "does not beat"
+        verdict, beats = "fail", "does not beat" if never else "loses to"
     elif p > 1 - LEVEL:
         verdict, beats = _enough(found.n), "beats"
     said = (
