@@ -35,6 +35,7 @@ from automind_data.dgm import DGM, load
 
 ROOT = Path(__file__).parents[1]
 ALLOWED = 60.0
+DRAWS = 99
 WRONG: dict[str, Callable[[DGM], Posterior]] = {
     "untouched": lambda dgm: dgm,
     "prior": lambda dgm: Prior(len(dgm.names)),
@@ -64,12 +65,10 @@ class Bench:
         self.heldout = read_simulations(tables / "heldout.parquet", self.dgm, 2000, 1)
         self.gaussian = fit_gaussian(training.u, training.x)
 
-    def checks(
-        self, posterior: Posterior, pairs: int, seed: int, draws: int = 199, truth: Any = None
-    ) -> list[Check]:
+    def checks(self, posterior: Posterior, pairs: int, seed: int, truth: Any = None) -> list[Check]:
         """Put one posterior through the checks; truths are from `truth` or the estimator."""
         truths = known_truths(truth or self.dgm, self.heldout.keys, self.heldout.x, pairs, seed)
-        settings = Settings(seed=seed, n_samples=draws, acceptance_draws=10 * draws)
+        settings = Settings(seed=seed, n_samples=DRAWS, acceptance_draws=1000)
         found = finished(
             measure(
                 posterior,
@@ -95,7 +94,7 @@ def alarms(bench: Bench, pairs: int, seeds: int) -> dict[str, int]:
     """Return how often each check fails though nothing is wrong."""
     counted: dict[str, int] = {}
     for seed in range(100, 100 + seeds):
-        for check in bench.checks(bench.dgm, pairs, seed, draws=99):
+        for check in bench.checks(bench.dgm, pairs, seed):
             counted[check.name] = counted.get(check.name, 0) + (check.verdict == "fail")
     return counted
 

@@ -66,6 +66,7 @@ def test_bad_tables_are_refused(dgm: DGM, tables: Path, tmp_path: Path) -> None:
 
 def test_a_table_without_a_usable_row(dgm: DGM, tables: Path, tmp_path: Path) -> None:
     table = pd.read_parquet(tables / "heldout.parquet")
-    table.assign(**{"params_analysis.early_stopped": True}).to_parquet(tmp_path / "none.parquet")
+    table[list(dgm.recipe.columns)] = np.nan
+    table.to_parquet(tmp_path / "none.parquet")
     found = read_simulations(tmp_path / "none.parquet", dgm, 10, 1)
     assert (found.rows, found.usable, found.u.shape) == (140, 0, (0, 28))
