@@ -30,10 +30,12 @@ import resource, sys, time
 from pathlib import Path
 zip_path, target = Path(sys.argv[1]), Path(sys.argv[2])
 {prepare}
-start = time.perf_counter()
+start, before = time.perf_counter(), time.process_time()
 {work}
 seconds = time.perf_counter() - start
-print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+work = sum(each.ru_utime + each.ru_stime for each in used) - before
+print(seconds, used[0].ru_maxrss / 1024, work)
 """
 PACKED = """
 from automind_data.common.archive.plan import read_plan
@@ -88,8 +90,8 @@ def write_table(path: Path, rows: int) -> None:
             out.write(b"\n")
 
 
-def once(script: tuple[str, str], zip_path: Path, target: Path) -> tuple[float, float]:
-    """Return the seconds and the peak in MB of one process."""
+def once(script: tuple[str, str], zip_path: Path, target: Path) -> tuple[float, float, float]:
+    """Return the seconds, the peak in MB and the seconds of all cores of one process."""
     prepare, work = script
     shutil.rmtree(target, ignore_errors=True)
     done = subprocess.run(
@@ -98,13 +100,13 @@ def once(script: tuple[str, str], zip_path: Path, target: Path) -> tuple[float, 
         capture_output=True,
         text=True,
     )
-    taken, peak = map(float, done.stdout.split())
-    return taken, peak
+    taken, peak, worked = map(float, done.stdout.split())
+    return taken, peak, worked
 
 
 def measure(script: tuple[str, str], zip_path: Path, scratch: Path) -> tuple[float, float]:
     """Return the median of seconds and the largest peak in MB of several processes."""
-    seconds, peaks = zip(
+    seconds, peaks, _ = zip(
         *(once(script, zip_path, scratch / "out") for _ in range(REPEATS)), strict=True
     )
     return statistics.median(seconds), max(peaks)

@@ -28,6 +28,7 @@ __all__ = [
     "as_bits",
     "as_float",
     "eight_bytes",
+    "engine",
     "exists",
     "high_product",
     "leading_zeros",
@@ -135,7 +136,7 @@ class Compiled:
                 module = ir.Module()
                 kinds, result = _signature(self.function)
                 _Body(module, {}).define(self.function)
-                self._engine = _engine(str(module))
+                self._engine = engine(str(module))
                 address = self._engine.get_function_address(self.function.__name__)
                 passed: list[Any] = [_PASSED.get(kind, ctypes.c_void_p) for kind in kinds]
                 self._call = ctypes.CFUNCTYPE(_RETURNED[result], *passed)(address)
@@ -157,7 +158,14 @@ def _signature(function: Callable[..., Any]) -> tuple[list[Any], Any]:
     return kinds, result
 
 
-def _engine(text: str) -> Any:
+def engine(text: str) -> Any:
+    """Compile a module of LLVM for the processor that this runs on.
+
+    Returns
+    -------
+    object
+        Its functions have addresses as long as it lives.
+    """
     from llvmlite import binding
 
     binding.initialize_native_target()

@@ -20,8 +20,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numpy.typing import NDArray
+
+from automind_data.common.machine_code import engine
 
 __all__ = ["Code", "Index", "Kernel", "Variable", "Vector", "compiled"]
 
@@ -298,7 +300,7 @@ class Kernel:
             write(code, *function.args)
             builder.ret_void()
         builder.branch(body)
-        self._engine = _engine(str(module))
+        self._engine = engine(str(module))
         address = self._engine.get_function_address("kernel")
         signature = [ctypes.c_void_p] * pointers + [ctypes.c_int64]
         self._call = ctypes.CFUNCTYPE(None, *signature)(address)
@@ -306,23 +308,6 @@ class Kernel:
     def __call__(self, *arrays: NDArray[Any], count: int) -> None:
         """Run it over `count` rows of vectors; arrays are C-contiguous and large enough."""
         self._call(*(array.ctypes.data for array in arrays), count)
-
-
-def _engine(text: str) -> Any:
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    machine = binding.Target.from_default_triple().create_target_machine(
-        cpu=binding.get_host_cpu_name(),
-        features=binding.get_host_cpu_features().flatten(),
-        opt=3,
-    )
-    module = binding.parse_assembly(text)
-    options = binding.create_pipeline_tuning_options(speed_level=3)
-    passes = binding.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(module, passes)
-    engine = binding.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    return engine
 
 
 @cache

@@ -164,13 +164,13 @@ def read_table(path: str | os.PathLike[str], columns: list[str] | None = None) -
         There is no such file, it is no Parquet file, or it has no such column.
     """
     with _parquet(path) as file:
-        there = set(file.schema_arrow.names)
-        missing = [name for name in columns or () if name not in there]
-        if missing:
-            rule = f"has no column {', '.join(map(shown, missing[:5]))}"
-            raise AutomindError(path, rule, "look at its columns")
         table = file.read(columns)
     if columns is not None:
+        there = set(table.column_names)
+        missing = [shown(name) for name in columns if name not in there]
+        if missing:
+            rule = f"has no column {', '.join(missing[:5])}"
+            raise AutomindError(path, rule, "look at its columns")
         table = table.select(columns)
     return table.to_pandas()
 
