@@ -42,7 +42,7 @@ lint: setup ## check style and types
 
 .PHONY: bench
 bench: setup ## measure what the README quotes
-	@for each in benchmarks/*.py; do $(PYTHON_HERE) $$each || exit 1; done
+	@for each in $(filter-out benchmarks/make_%,$(wildcard benchmarks/*.py)); do $(PYTHON_HERE) $$each || exit 1; done
 
 .PHONY: proof
 proof: setup ## print how exact density estimators and samples are: the golden and the attestation table
