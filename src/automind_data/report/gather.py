@@ -7,26 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from pyarrow import parquet
 
 from automind_data.common.errors import AutomindError
-from automind_data.common.layout import (
-    ARCHIVES,
-    DATASETS,
-    OBSERVATION_TABLES,
-    Dataset,
-    psd_frequency,
-)
-from automind_data.common.observations import Row, read_observations
+from automind_data.common.layout import ARCHIVES, DATASETS, OBSERVATION_TABLES
 from automind_data.params import ReportParams
 from automind_data.report.inputs import (
-    Bound,
-    Conditioning,
-    Estimator,
     Finding,
-    Gate,
     Release,
     SampledObservation,
     Samples,
@@ -34,120 +21,9 @@ from automind_data.report.inputs import (
     read_findings,
     read_json,
 )
+from automind_data.report.sets import AGAIN, SetReport, gather_set
 
-__all__ = [
-    "Features",
-    "Marginal",
-    "ParameterRow",
-    "Report",
-    "SetReport",
-    "Spectrum",
-    "gather",
-]
-
-Floats = NDArray[np.float64]
-AGAIN = "make it again with `dvc repro`"
-
-
-@dataclass(frozen=True)
-class Spectrum:
-    """Power of one observation over the band, and of the other observations of its set.
-
-    Attributes
-    ----------
-    frequency
-        (n,), Hz, ascending.
-    power
-        (n,), Hz²/Hz.
-    others
-        (m, n): the power of the others, in the table's order.
-    """
-
-    frequency: Floats
-    power: Floats
-    others: Floats
-
-
-@dataclass(frozen=True)
-class Features:
-    """Conditioning features of one observation against the others of its set.
-
-    Attributes
-    ----------
-    names
-        Column names, in the order of the density estimator.
-    value
-        (k,): the observation's values.
-    others
-        (m, k): the values of the others, in the table's order.
-    """
-
-    names: tuple[str, ...]
-    value: Floats
-    others: Floats
-
-
-@dataclass(frozen=True)
-class Marginal:
-    """Samples of one parameter.
-
-    Attributes
-    ----------
-    bound
-        The parameter and its prior bounds, physical units.
-    unit
-        (n,) samples in the unit interval of the prior.
-    median
-        Physical units.
-    interval
-        5 % and 95 % quantile in the unit interval.
-    """
-
-    bound: Bound
-    unit: Floats
-    median: float
-    interval: tuple[float, float]
-
-    @property
-    def width(self) -> float:
-        """Width of the 90 % interval as a share of the prior's range."""
-        return self.interval[1] - self.interval[0]
-
-
-@dataclass(frozen=True)
-class SetReport:
-    """One data set; `missing` says which inputs are not there, one sentence each."""
-
-    dataset: Dataset
-    samples: Samples | None
-    estimator: Estimator | None
-    chosen: SampledObservation | None
-    target: Spectrum | Features | None
-    marginals: tuple[Marginal, ...]
-    kind: str | None
-    missing: tuple[str, ...]
-
-    @property
-    def key(self) -> str | None:
-        """The observation shown."""
-        return self.chosen.x_o if self.chosen else None
-
-    @property
-    def picks(self) -> bool:
-        """Are the rows top-density picks, not posterior draws."""
-        return self.samples is not None and self.samples.oversample > 1
-
-    @property
-    def sampled(self) -> tuple[SampledObservation, ...]:
-        """The observations that have samples."""
-        records = self.samples.observations if self.samples else ()
-        return tuple(record for record in records if record.status == "sampled")
-
-    @property
-    def skipped(self) -> tuple[SampledObservation, ...]:
-        """The observations without samples."""
-        records = self.samples.observations if self.samples else ()
-        return tuple(record for record in records if record.status == "skipped")
+__all__ = ["ParameterRow", "Report", "gather"]
 
 
 @dataclass(frozen=True)
@@ -186,7 +62,7 @@ def gather(root: str | Path, params: ReportParams) -> Report:
     root
         The folder that holds `datasets/` and `derived/`.
     params
-        Which observation to show.
+        Which observation to show first.
 
     Returns
     -------
@@ -229,9 +105,13 @@ def _gather_sets(derived: Path, params: ReportParams) -> tuple[SetReport, ...]:
         if wanted not in shown:
             raise _no_such("report.observation", wanted, known.values())
     return tuple(
-        _gather_set(derived, dataset, recorded[name], chosen.get(name))
+        gather_set(derived, dataset, recorded[name], _key(chosen.get(name)))
         for name, dataset in DATASETS.items()
     )
+
+
+def _key(record: SampledObservation | None) -> str | None:
+    return record.x_o if record else None
 
 
 def _choose(wanted: str | dict[str, str], name: str, samples: Samples) -> SampledObservation | None:
@@ -256,84 +136,6 @@ def _no_such(where: str, key: str, recorded: Iterable[Samples]) -> AutomindError
         f"{where} is '{key}', which is not among the observations that sampling looked at",
         f"use `first` or one of them ({some}, …)",
     )
-
-
-def _gather_set(
-    derived: Path,
-    dataset: Dataset,
-    samples: Samples | None,
-    chosen: SampledObservation | None,
-) -> SetReport:
-    estimator_path = derived / "dgms" / dataset.dgm / "dgm.json"
-    samples_path = derived / "samples" / f"{dataset.name}.parquet"
-    observations_path = derived / "observations" / f"{dataset.observations}.parquet"
-    needed = (samples_path.with_suffix(".json"), samples_path, estimator_path, observations_path)
-    missing = [
-        f"derived/{path.relative_to(derived).as_posix()} is not there."
-        for path in needed
-        if not path.exists()
-    ]
-    gate = read_json(derived / "validation" / "gate" / f"{dataset.name}.json", Gate)
-    closed = gate is not None and gate.verdict == "closed"
-    if gate is not None and closed:
-        reasons = ", ".join(gate.errors) or "no reason is recorded"
-        missing.insert(0, f"Validation stopped the sampling of this data set: {reasons}.")
-
-    estimator = read_json(estimator_path, Estimator)
-    target: Spectrum | Features | None = None
-    marginals: tuple[Marginal, ...] = ()
-    kind = None
-    if chosen is not None and estimator is not None and not closed:
-        if observations_path.exists():
-            target = _target(observations_path, dataset, chosen.x_o, estimator.conditioning)
-        if samples_path.exists():
-            marginals, kind = _marginals(samples_path, chosen.x_o, estimator.parameters)
-    return SetReport(dataset, samples, estimator, chosen, target, marginals, kind, tuple(missing))
-
-
-def _target(
-    path: Path, dataset: Dataset, key: str, conditioning: Conditioning
-) -> Spectrum | Features | None:
-    """Read the observation `key` and those beside it; None when it is not in the table."""
-    columns = conditioning.columns
-    rows = read_observations(path, columns, dataset)
-    if key not in rows:
-        return None
-    others = [name for name in rows if name != key]
-    value, beside = _values(rows, [key], columns)[0], _values(rows, others, columns)
-    if conditioning.kind == "burst":
-        return Features(columns, value, beside)
-    frequency = [psd_frequency(column) for column in columns]
-    order = np.argsort(np.array(frequency, dtype=np.float64))
-    return Spectrum(np.array(frequency, dtype=np.float64)[order], value[order], beside[:, order])
-
-
-def _values(rows: dict[str, Row], keys: list[str], columns: tuple[str, ...]) -> Floats:
-    values = [[rows[key][column] for column in columns] for key in keys]
-    return np.array(values, dtype=np.float64).reshape(len(keys), len(columns))
-
-
-def _marginals(
-    path: Path, key: str, bounds: tuple[Bound, ...]
-) -> tuple[tuple[Marginal, ...], str | None]:
-    """Read the samples of one observation: one marginal per parameter, and the rows' type."""
-    columns = [column for bound in bounds for column in (bound.name, f"unit.{bound.name}")]
-    present = parquet.read_schema(path).names
-    for column in ("x_o", "inference.type", *columns):
-        if column not in present:
-            raise AutomindError(path, f"has no column {column}", AGAIN)
-    table = parquet.read_table(
-        path, columns=["inference.type", *columns], filters=[("x_o", "=", key)]
-    )
-    if not table.num_rows:
-        return (), None
-    marginals = []
-    for bound in bounds:
-        unit = table[f"unit.{bound.name}"].to_numpy().astype(np.float64)
-        low, high = np.quantile(unit, [0.05, 0.95])
-        median = float(np.median(table[bound.name].to_numpy()))
-        marginals.append(Marginal(bound, unit, median, (float(low), float(high))))
-    return tuple(marginals), table["inference.type"][0].as_py()
 
 
 def _count_rows(derived: Path, summary: Summary | None) -> dict[str, dict[str, int | None]]:

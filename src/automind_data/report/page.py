@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from automind_data.common.files import write_text
 from automind_data.common.layout import DGMS, FILES, PARAMETERS
 from automind_data.params import ReportParams
-from automind_data.report.draw import (
-    HEIGHT,
-    PANEL_HEIGHT,
-    PANEL_WIDTH,
-    WIDTH,
-    draw_features,
-    draw_marginals,
-    draw_spectrum,
-    number,
-)
-from automind_data.report.gather import Features, Report, SetReport, Spectrum, gather
+from automind_data.report.explorer import View, island, observation_view, points_each, set_view
+from automind_data.report.gather import Report, gather
+from automind_data.report.numbers import marginal_rows, narrowest, sentences, target_rows
+from automind_data.report.provenance import figures
+from automind_data.report.scripts import page_policy, page_scripts
+from automind_data.report.sets import SetReport
 from automind_data.report.symbols import symbol_html
+from automind_data.report.words import breakable, count, example, number, size
 
 __all__ = ["build_report", "render"]
 
@@ -34,7 +28,6 @@ SEVERITIES = (
     ("info", "notes"),
 )
 SHOWN_FINDINGS = 200
-LONGEST_EXAMPLE = 400
 
 
 def build_report(root: str | Path, out: str | Path, params: ReportParams) -> Path:
@@ -47,7 +40,7 @@ def build_report(root: str | Path, out: str | Path, params: ReportParams) -> Pat
     out
         The folder to write to.
     params
-        Which observation to show.
+        Which observation to show first.
 
     Returns
     -------
@@ -75,30 +68,52 @@ def render(report: Report) -> str:
         undefined=StrictUndefined,
     )
     environment.filters.update(
-        breakable=_breakable,
-        bytes=_bytes,
-        count=_count,
-        example=_example,
+        breakable=breakable,
+        bytes=size,
+        count=count,
+        example=example,
+        island=island,
         number=number,
         symbol=symbol_html,
     )
     environment.globals.update(
-        canvas=(WIDTH, HEIGHT),
         descriptions={file.path: file.description for file in FILES},
         dgms=DGMS,
         meanings={parameter.name: parameter.meaning for parameter in PARAMETERS},
-        panel=(PANEL_WIDTH, PANEL_HEIGHT),
         severities=SEVERITIES,
         shown_findings=SHOWN_FINDINGS,
         symbols={parameter.name: parameter.symbol for parameter in PARAMETERS},
     )
+    scripts = page_scripts()
+    most_points = points_each(sum(len(shown.observations) for shown in report.sets))
     return environment.get_template("page.html").render(
         report=report,
-        charts={shown.dataset.name: _charts(shown) for shown in report.sets},
+        views={shown.dataset.name: _views(shown, most_points) for shown in report.sets},
+        figures=figures(report),
+        policy=page_policy(scripts),
+        scripts=scripts,
         pruned=[shown.dataset.title for shown in report.sets if shown.picks],
         tally=_tally(report),
+        titles={shown.dataset.name: shown.dataset.title for shown in report.sets},
         verdict=_verdict(report),
     )
+
+
+def _views(shown: SetReport, most_points: int) -> dict[str, Any]:
+    """The set, all its observations, and the one that stands in the page without a script."""
+    bounds = shown.estimator.parameters if shown.estimator else ()
+    observations: list[View] = []
+    for each in shown.observations:
+        view = observation_view(each, shown.targets, most_points)
+        view["numbers"] = {
+            "target": target_rows(each, shown.targets, view),
+            "marginals": marginal_rows(each.draws, bounds),
+        }
+        view["narrowest"] = narrowest(each.draws, 4)
+        view["said"] = sentences(view, shown.picks)
+        observations.append(view)
+    first = next((view for view in observations if view["key"] == shown.chosen), None)
+    return {"set": set_view(shown), "observation": first, "observations": observations}
 
 
 def _verdict(report: Report) -> str:
@@ -111,53 +126,3 @@ def _tally(report: Report) -> dict[str, int]:
     summary = report.summary
     counts = (summary.errors, summary.warnings, summary.hints, summary.infos) if summary else ()
     return {one: count for (one, _), count in zip(SEVERITIES, counts, strict=False)}
-
-
-def _charts(shown: SetReport) -> dict[str, Any]:
-    target = shown.target
-    return {
-        "spectrum": draw_spectrum(target) if isinstance(target, Spectrum) else None,
-        "features": draw_features(target) if isinstance(target, Features) else None,
-        "panels": draw_marginals(shown.marginals),
-        "narrowest": sorted(shown.marginals, key=lambda marginal: marginal.width)[:5],
-    }
-
-
-def _count(value: int | None) -> str:
-    """Write a whole number with thousands set apart; None is an en dash."""
-    return "–" if value is None else f"{value:,}".replace(",", "\u202f")
-
-
-def _bytes(size: int) -> str:
-    """Write a size in decimal units.
-
-    >>> _bytes(14720), _bytes(2009631), _bytes(512)
-    ('14.7\\xa0kB', '2.01\\xa0MB', '512\\xa0B')
-    """
-    value, unit = float(size), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if value < 999.5:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.3g}\u00a0{unit}"
-
-
-def _breakable(text: str) -> Markup:
-    """Let long paths, keys and column names break after `/` and `_`."""
-    html = escape(text)
-    for mark in ("/", "_"):
-        html = html.replace(mark, Markup("{}<wbr>").format(mark))
-    return html
-
-
-def _example(value: object) -> str:
-    """Write one example of a finding on one line."""
-    if isinstance(value, dict):
-        text = ", ".join(f"{name}: {_plain(item)}" for name, item in value.items())
-    else:
-        text = _plain(value)
-    return text if len(text) <= LONGEST_EXAMPLE else text[:LONGEST_EXAMPLE] + " …"
-
-
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

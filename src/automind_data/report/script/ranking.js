@@ -1,0 +1,5 @@
+/* Ranked models. */
+
+function showRanking() {
+  return { features: [], parameters: [] };
+}
