@@ -18,6 +18,7 @@ BURSTS = (
 )
 MICE = (("m1", "VISp-spont"), ("m1", "CA1-spont"), ("m2", "VISp-spont"), ("m2", "CA1-flash off"))
 WELLS = tuple((date, well) for date in ("161001", "161029_2") for well in range(4))
+ISI = ("burst_num", "isi_mean_mu")
 RUNS = tuple((77, seed) for seed in (5, 12, 31))
 
 
@@ -33,6 +34,7 @@ def make_inputs(
     sample: bool = True,
     oversample: int = 1,
     n_samples: int = 60,
+    n_models: int = 9,
     skipped: dict[str, str] | None = None,
     findings: tuple[dict[str, object], ...] = (),
     without: tuple[str, ...] = (),
@@ -45,6 +47,7 @@ def make_inputs(
         _estimator(root / "derived" / "dgms" / name, name)
     for name in DATASETS:
         _samples(root / "derived", name, rng, n_samples, oversample, skipped or {})
+        _models(root / "derived", name, n_models)
     _validation(root / "derived" / "validation", findings)
     pl.DataFrame(
         [
@@ -129,6 +132,7 @@ def _observations(folder: Path, rng: np.random.Generator) -> None:
     date, well = zip(*WELLS, strict=True)
     bursts = {name: rng.lognormal(i - 1, 0.6, len(WELLS)) for i, name in enumerate(BURSTS)}
     bursts[BURSTS[1]][3] = np.nan
+    bursts |= {name: np.full(len(WELLS), 3.0) for name in ISI}
     pl.DataFrame({"date": date, "well": well, **bursts}).write_parquet(
         folder / "organoid_summary.parquet"
     )
@@ -181,10 +185,9 @@ def _samples(
     skipped: dict[str, str],
 ) -> None:
     dataset = DATASETS[name]
-    listed = [key for key in keys(dataset.observations) if dataset.has_area(key.partition("_")[2])]
     kind = "NPE_samples" if oversample == 1 else f"NPE_samples_prune_{oversample}"
     records, frames = [], []
-    for key in listed:
+    for key in listed(name):
         if key in skipped:
             records.append(
                 {
@@ -218,6 +221,40 @@ def _samples(
             "oversample": oversample, "observations": records,
         },
     )  # fmt: skip
+
+
+def listed(name: str) -> list[str]:
+    """The keys of the observations of a data set."""
+    dataset = DATASETS[name]
+    known = keys(dataset.observations)
+    return [key for key in known if dataset.has_area(key.partition("_")[2])]
+
+
+def _models(derived: Path, name: str, n: int) -> None:
+    """Discovered rows of every observation: its features, scaled; a stopped and an empty row."""
+    dataset = DATASETS[name]
+    table = pl.read_parquet(derived / "observations" / f"{dataset.observations}.parquet")
+    targets = dict(zip(keys(dataset.observations), table.iter_rows(named=True), strict=True))
+    columns = [each for each in table.columns if each.startswith(("psd_", "burst_", "isi_"))]
+    rows = []
+    for key in listed(name):
+        for at in range(n + 2):
+            factor = 1.0 + at * np.linspace(0, 0.1, len(columns))
+            values = {c: targets[key][c] * float(f) for c, f in zip(columns, factor, strict=True)}
+            rows.append(
+                {
+                    "params_settings.batch_seed": 5, "params_settings.random_seed": len(rows),
+                    "x_o": key, "inference.type": "NPE_samples_prune_50",
+                    "params_analysis.early_stopped": at == n,
+                    **{p.name: 0.5 for p in PARAMETERS},
+                    **(values if at <= n else dict.fromkeys(columns, None)),
+                }
+            )  # fmt: skip
+        if name == "synthetic":
+            rows.append({**rows[-3], "inference.type": "gt_resim"})
+    folder = derived / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    pl.DataFrame(rows, infer_schema_length=None).write_parquet(folder / f"{name}.parquet")
 
 
 def _validation(folder: Path, findings: tuple[dict[str, object], ...]) -> None:

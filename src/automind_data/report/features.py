@@ -14,7 +14,7 @@ from automind_data.report.inputs import Conditioning
 __all__ = ["BESIDE", "Bands", "Floats", "log10"]
 
 Floats = NDArray[np.float64]
-NARROW_BANDS = 160
+NARROW_BANDS = 120
 BESIDE = (
     "burst_num",
     "burst_peak_fr_mean",

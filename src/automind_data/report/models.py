@@ -27,8 +27,10 @@ class Models:
 
     Attributes
     ----------
+    row
+        (n,): the number of each usable sample in the table.
     runs
-        (n, 2): batch seed and random seed of each usable sample.
+        (n, 2): its batch seed and random seed.
     values
         (n, m): its features, reduced.
     drawn, stopped, unusable
@@ -37,6 +39,7 @@ class Models:
         (k, m): the observation's own parameters, simulated again.
     """
 
+    row: NDArray[np.int64]
     runs: NDArray[np.int64]
     values: NDArray[np.float32]
     drawn: int
@@ -71,14 +74,17 @@ def read_models(path: Path, columns: Sequence[str], reduce: Reduce) -> dict[str,
                 return f"derived/tables/{path.name} has no column {column}."
         parts: dict[str, list[_Part]] = {}
         wanted = ["x_o", TYPE, STOPPED, *KEYS, *columns]
+        start = 0
         for batch in file.iter_batches(ROWS_AT_ONCE, columns=wanted):
-            for key, part in _parts(batch, columns, reduce):
+            for key, part in _parts(batch, start, columns, reduce):
                 parts.setdefault(key, []).append(part)
+            start += batch.num_rows
     return {key: _join(found) for key, found in parts.items()}
 
 
 @dataclass(frozen=True)
 class _Part:
+    row: NDArray[np.int64]
     sampled: NDArray[np.bool_]
     again: NDArray[np.bool_]
     stopped: NDArray[np.bool_]
@@ -88,7 +94,7 @@ class _Part:
 
 
 def _parts(
-    batch: pa.RecordBatch, columns: Sequence[str], reduce: Reduce
+    batch: pa.RecordBatch, start: int, columns: Sequence[str], reduce: Reduce
 ) -> Iterator[tuple[str, _Part]]:
     numbers = [batch[name].to_numpy(zero_copy_only=False) for name in columns]
     features = np.column_stack(numbers).astype(np.float64)
@@ -105,27 +111,26 @@ def _parts(
             yield (
                 key,
                 _Part(
-                    sampled[rows], again[rows], stopped[rows], usable[rows], runs[rows],
-                    values[rows].astype(np.float32),
+                    np.flatnonzero(rows) + start, sampled[rows], again[rows], stopped[rows], usable[rows],
+                    runs[rows], values[rows].astype(np.float32),
                 ),
             )  # fmt: skip
 
 
 def _join(parts: list[_Part]) -> Models:
-    def whole(name: str) -> NDArray[np.generic]:
-        joined: NDArray[np.generic] = np.concatenate([getattr(part, name) for part in parts])
+    def flags(name: str) -> NDArray[np.bool_]:
+        joined: NDArray[np.bool_] = np.concatenate([getattr(part, name) for part in parts])
         return joined
 
-    sampled, stopped, usable = whole("sampled"), whole("stopped"), whole("usable")
-    runs = np.concatenate([part.runs for part in parts])
+    sampled, stopped, usable = flags("sampled"), flags("stopped"), flags("usable")
     values = np.concatenate([part.values for part in parts])
     good = sampled & ~stopped & usable
-    again = whole("again") & ~stopped & usable
     return Models(
-        runs[good],
+        np.concatenate([part.row for part in parts])[good],
+        np.concatenate([part.runs for part in parts])[good],
         values[good],
         int(sampled.sum()),
         int((sampled & stopped).sum()),
         int((sampled & ~stopped & ~usable).sum()),
-        values[again],
+        values[flags("again") & ~stopped & usable],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from automind_data.common.files import write_text
@@ -14,6 +15,7 @@ from automind_data.report.explorer import View, island, observation_view, points
 from automind_data.report.gather import Report, gather
 from automind_data.report.numbers import marginal_rows, narrowest, sentences, target_rows
 from automind_data.report.provenance import figures
+from automind_data.report.ranking import ranked_view, ranking_said
 from automind_data.report.scripts import page_policy, page_scripts
 from automind_data.report.sets import SetReport
 from automind_data.report.symbols import symbol_html
@@ -102,6 +104,7 @@ def render(report: Report) -> str:
 def _views(shown: SetReport, most_points: int) -> dict[str, Any]:
     """The set, all its observations, and the one that stands in the page without a script."""
     bounds = shown.estimator.parameters if shown.estimator else ()
+    low, high = (np.array([getattr(bound, end) for bound in bounds]) for end in ("low", "high"))
     observations: list[View] = []
     for each in shown.observations:
         view = observation_view(each, shown.targets, most_points)
@@ -111,9 +114,20 @@ def _views(shown: SetReport, most_points: int) -> dict[str, Any]:
         }
         view["narrowest"] = narrowest(each.draws, 4)
         view["said"] = sentences(view, shown.picks)
+        ranked = shown.ranking.observations.get(each.key) if shown.ranking else None
+        view["ranked"] = (
+            ranked_view(ranked, shown.ranking.record, low, high - low)
+            if ranked and shown.ranking
+            else None
+        )
         observations.append(view)
     first = next((view for view in observations if view["key"] == shown.chosen), None)
-    return {"set": set_view(shown), "observation": first, "observations": observations}
+    return {
+        "set": set_view(shown),
+        "observation": first,
+        "observations": observations,
+        "ranking_said": ranking_said(shown.ranking.record) if shown.ranking else None,
+    }
 
 
 def _verdict(report: Report) -> str:

@@ -25,6 +25,7 @@ from automind_data.report.inputs import (
     read_json,
 )
 from automind_data.report.models import TYPE, Models, read_models
+from automind_data.report.ranking import Ranking, read_ranking
 
 __all__ = ["AGAIN", "Draws", "SetReport", "Shown", "Targets", "gather_set"]
 
@@ -94,13 +95,15 @@ class Shown:
 class SetReport:
     """One data set; `missing` says which inputs are not there, one sentence each.
 
-    `chosen` is the key of the observation that is shown first.
+    `ranking` is None when it is not derived; `chosen` is the key of the observation that is
+    shown first.
     """
 
     dataset: Dataset
     samples: Samples | None
     estimator: Estimator | None
     targets: Targets | None
+    ranking: Ranking | None
     chosen: str | None
     observations: tuple[Shown, ...]
     missing: tuple[str, ...]
@@ -154,7 +157,7 @@ def gather_set(
         missing.insert(0, f"Validation stopped the sampling of this data set: {reasons}.")
 
     estimator = read_json(estimator_path, Estimator)
-    targets, draws, models = None, {}, {}
+    targets, ranking, draws, models = None, None, {}, {}
     if estimator is not None and not closed:
         if observations_path.exists():
             targets = _targets(observations_path, dataset, estimator)
@@ -165,6 +168,13 @@ def gather_set(
                 missing.append(found)
             else:
                 models = found
+            ranking = read_ranking(
+                derived,
+                dataset.name,
+                [bound.name for bound in estimator.parameters],
+                targets.columns,
+                targets.reduce,
+            )
         if samples_path.exists():
             draws = _draws(samples_path, estimator.parameters)
     records = {record.x_o: record for record in samples.observations} if samples else {}
@@ -180,7 +190,9 @@ def gather_set(
         for key in keys
     )
     chosen = chosen or next(iter(keys), None)
-    return SetReport(dataset, samples, estimator, targets, chosen, observations, tuple(missing))
+    return SetReport(
+        dataset, samples, estimator, targets, ranking, chosen, observations, tuple(missing)
+    )
 
 
 def _targets(path: Path, dataset: Dataset, estimator: Estimator) -> Targets:

@@ -44,8 +44,7 @@ function spectrumChart(set, observation, best, others, width) {
         Plot.gridX({ stroke: "var(--grid)", strokeOpacity: 1, ticks: [1, 10, 100] }),
         Plot.gridY({ stroke: "var(--grid)", strokeOpacity: 1, ticks: 5 }),
         others.map((values) => line(values, { stroke: "var(--others)", strokeWidth: 1 })),
-        Plot.areaY(band, { x: "hz", y1: (row) => row.q[0], y2: (row) => row.q[4], className: "wide-band",
-          fill: "var(--post)", fillOpacity: 0.16 }),
+        Plot.areaY(band, { x: "hz", y1: (row) => row.q[0], y2: (row) => row.q[4], fill: "var(--post)", fillOpacity: 0.16 }),
         Plot.areaY(band, { x: "hz", y1: (row) => row.q[1], y2: (row) => row.q[3],
           fill: "var(--post)", fillOpacity: 0.22 }),
         best.map((values) => line(values, { stroke: "var(--post)", strokeWidth: 0.8, strokeOpacity: 0.7 })),
@@ -75,7 +74,7 @@ function featuresChart(set, observation, best, others, width) {
   set.features.forEach((feature, at) => {
     const value = observation.values[at];
     names.push({ at, text: feature.label, right: value === null || !Number.isFinite(target[at])
-      ? "no value" : `${brief(value)} ${feature.unit}`.trim(), weight: feature.conditioned ? 600 : 400 });
+      ? "no value" : `${brief(value)} ${feature.unit}`.trim(), conditioned: feature.conditioned });
     if (!Number.isFinite(target[at])) return;
     const jitter = spread(1);
     beside.push(...relative(others.map((row) => row[at]), at)
@@ -100,7 +99,7 @@ function featuresChart(set, observation, best, others, width) {
       x: { type: "log", domain: [1 / most, most], clamp: true, ticks, labelAnchor: "center",
         labelArrow: "none", label: "Multiple of the target’s value",
         tickFormat: (x) => (x < 1 ? `1/${Math.round(1 / x)}` : String(x)) },
-      y: { domain: [0, set.features.length], axis: null },
+      y: { domain: [set.features.length, 0], axis: null },
       marks: [
         Plot.gridX(ticks, { stroke: "var(--grid)", strokeOpacity: 1 }),
         Plot.ruleY(names, { y: "at", stroke: "var(--line)" }),
@@ -114,8 +113,10 @@ function featuresChart(set, observation, best, others, width) {
           stroke: "var(--paper)", strokeWidth: 1.5 }),
         Plot.dot(chosen, { x: "x", y: "y", r: 4, stroke: "var(--ink)", strokeWidth: 1.2 }),
         Plot.ruleX([1], { stroke: "var(--ink)", strokeWidth: 2 }),
-        Plot.text(names, { frameAnchor: "left", y: (row) => row.at + 0.2, text: "text",
-          fontWeight: (row) => row.weight, stroke: "var(--paper)", fill: "var(--ink)" }),
+        [true, false].map((conditioned) => Plot.text(
+          names.filter((row) => row.conditioned === conditioned),
+          { frameAnchor: "left", y: (row) => row.at + 0.2, text: "text", stroke: "var(--paper)",
+            fill: "var(--ink)", fontWeight: conditioned ? 600 : 400 })),
         Plot.text(names, { frameAnchor: "right", y: (row) => row.at + 0.2, text: "right",
           stroke: "var(--paper)", fill: "var(--ink)" }),
       ],
@@ -137,7 +138,7 @@ function marginalChart(draws, at, top, label, options) {
     y: { domain: [-0.14 * top, top] },
     ...options,
     marks: [
-      Plot.areaY(steps, { x: "x", y: "y", fill: "var(--post)", fillOpacity: 0.22 }),
+      Plot.areaY(steps, { x: "x", y1: 0, y2: "y", fill: "var(--post)", fillOpacity: 0.22 }),
       Plot.lineY(steps, { x: "x", y: "y", stroke: "var(--post)", strokeWidth: 1.4 }),
       Plot.ruleY([1], { stroke: "var(--soft)", strokeDasharray: "4 3" }),
       Plot.ruleY([below], { x1: low, x2: high, stroke: "var(--ink)", strokeWidth: 3 }),

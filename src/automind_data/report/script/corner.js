@@ -27,7 +27,7 @@ function cornerGrid(set, observation, columns, marked, width) {
   const { draws } = observation;
   const points = pointsOf(draws, columns);
   const top = commonTop(draws);
-  const size = Math.floor((Math.min(width, 150 * columns.length) - 6 * (columns.length - 1)) / columns.length);
+  const size = Math.floor((Math.min(width, 180 * columns.length) - 6 * (columns.length - 1)) / columns.length);
   const grid = make("div", { class: "corner", style: `--columns:${columns.length};--cell:${size}px` });
   columns.forEach((row, down) => columns.forEach((column, across) => {
     const [below, beside] = [set.bounds[column], set.bounds[row]];
