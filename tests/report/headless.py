@@ -10,6 +10,8 @@ from playwright.sync_api import Page, sync_playwright
 
 __all__ = ["Browser", "find_chromium"]
 
+PATIENCE = 20_000
+
 
 def find_chromium() -> str | None:
     """The first Chromium or Chrome on the path."""
@@ -65,6 +67,7 @@ class Browser:
             color_scheme="dark" if dark else "light",
             java_script_enabled=scripts,
         )
+        context.set_default_timeout(PATIENCE)
         self._page = context.new_page()
         self.complaints, self.asked = [], []
         self._page.on("console", lambda message: self.complaints.append(message.text))

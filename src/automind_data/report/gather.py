@@ -12,6 +12,7 @@ from pyarrow import parquet
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import ARCHIVES, DATASETS, OBSERVATION_TABLES
 from automind_data.params import ReportParams
+from automind_data.report.calibration import Calibrated, read_calibration
 from automind_data.report.inputs import (
     Finding,
     Release,
@@ -52,6 +53,7 @@ class Report:
     sets: tuple[SetReport, ...]
     rows: dict[str, dict[str, int | None]]
     parameters: tuple[ParameterRow, ...]
+    calibration: tuple[Calibrated, ...]
 
 
 def gather(root: str | Path, params: ReportParams) -> Report:
@@ -92,6 +94,7 @@ def gather(root: str | Path, params: ReportParams) -> Report:
         sets=sets,
         rows=_count_rows(derived, summary),
         parameters=_parameters(derived / "parameters.csv"),
+        calibration=read_calibration(derived),
     )
 
 

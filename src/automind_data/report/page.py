@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from automind_data.common.files import write_text
 from automind_data.common.layout import DGMS, FILES, PARAMETERS
 from automind_data.params import ReportParams
+from automind_data.report.calibration import READING, calibration_view
 from automind_data.report.explorer import View, island, observation_view, points_each, set_view
 from automind_data.report.gather import Report, gather
 from automind_data.report.numbers import marginal_rows, narrowest, sentences, target_rows
@@ -91,6 +92,8 @@ def render(report: Report) -> str:
     return environment.get_template("page.html").render(
         report=report,
         views={shown.dataset.name: _views(shown, most_points) for shown in report.sets},
+        calibrations=[calibration_view(each) for each in report.calibration],
+        reading=READING,
         figures=figures(report),
         policy=page_policy(scripts),
         scripts=scripts,

@@ -35,7 +35,7 @@ function cornerGrid(set, observation, columns, marked, width) {
       const r = correlation(points, across, down);
       const words = `Correlation of ${meaningOf(below.name)} and ${meaningOf(beside.name)}`;
       grid.append(make("p", { class: "r", title: words },
-        make("span", { class: "unseen" }, words, " "), r.toFixed(2).replace("-", "−")));
+        make("span", { class: "unseen" }, words, " "), (Math.round(r * 100) / 100 + 0).toFixed(2).replace("-", "−")));
     } else if (across === down) {
       grid.append(make("div", { class: "diagonal" },
         make("p", {}, symbolOf(below.name)),

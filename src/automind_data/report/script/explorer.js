@@ -106,6 +106,9 @@ function showTarget(place, set, observation, ranked) {
     entries.push(legendEntry(set.kind === "spectrum" ? "best" : "ring",
       `the ${ranked.features.length} closest models`, box("best", state.best)));
   }
+  if (observation.models && observation.models.noise.length && set.kind === "spectrum") {
+    entries.push(legendEntry("prior", "target’s parameters, another seed"));
+  }
   const drawnOthers = Object.keys(set.others).filter((key) => key !== observation.key).length;
   if (drawnOthers) {
     entries.push(legendEntry(set.kind === "spectrum" ? "others" : "dots",
@@ -157,7 +160,13 @@ function startExplorer() {
     byId(wanted.name).scrollIntoView();
   });
   const first = asked() || { name: setNames[0] };
-  show(first.name, first.key);
+  byId(first.name).classList.add("current");
+  afterPaint(() => { if (state.set === null) show(first.name, first.key); });
+}
+
+/** Run when the page has been painted, so that its words never wait for its pictures. */
+function afterPaint(run) {
+  requestAnimationFrame(() => setTimeout(run));
 }
 
 document.addEventListener("DOMContentLoaded", startExplorer);
