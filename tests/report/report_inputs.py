@@ -36,6 +36,7 @@ def make_inputs(
     n_samples: int = 60,
     n_models: int = 9,
     predicted: bool = False,
+    calibrated: bool = False,
     skipped: dict[str, str] | None = None,
     findings: tuple[dict[str, object], ...] = (),
     without: tuple[str, ...] = (),
@@ -46,6 +47,8 @@ def make_inputs(
     _observations(root / "derived" / "observations", rng)
     for name in DGMS:
         _estimator(root / "derived" / "dgms" / name, name)
+        if calibrated:
+            _calibration(root / "derived" / "calibration" / name, name)
     for name in DATASETS:
         _samples(root / "derived", name, rng, n_samples, oversample, skipped or {})
         _models(root / "derived", name, n_models)
@@ -293,6 +296,57 @@ def _models(derived: Path, name: str, n: int) -> None:
     folder = derived / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     pl.DataFrame(rows, infer_schema_length=None).write_parquet(folder / f"{name}.parquet")
+
+
+def _calibration(folder: Path, name: str) -> None:
+    """The record and the tables of one density estimator; the third parameter leaves the band."""
+    number = {"value": -2.5, "error": 0.5, "must_be": 1.5, "give_or_take": 0.75}
+    verdicts = {"sbc": "fail", "coverage": "pass", "prior": "undecided", "misspecification": "pass"}
+    checks = {
+        each: {
+            "verdict": verdict, "said": f"what {each} found", "n": 77, "seed": 9,
+            "p": None if each == "prior" else 1e-6 if each == "sbc" else 0.25,
+            "numbers": {"gain" if each == "prior" else "largest_deviation": number},
+        }
+        for each, verdict in verdicts.items()
+    }  # fmt: skip
+    simulations = {
+        each: {"rows": 500, "usable": 300, "taken": 77} for each in ("training", "heldout")
+    }
+    record = {"dgm": name, "usable": "fail", "simulations": simulations, "checks_made": checks}
+    _write(folder / "record.json", record)
+    share = np.linspace(0.05, 0.95, 19)
+    wide = 0.3 * share * (1 - share)
+    curves = {p.name: wide * (5 if at == 2 else 0.5) for at, p in enumerate(PARAMETERS)}
+    edges = {"rank": share, "lower": -wide, "upper": wide, "lowest": wide, "highest": wide}
+    level = {"level": share, "calibrated": share, "lower": share - 0.05, "upper": share + 0.05}
+    names = [p.name for p in PARAMETERS]
+    columns = ("p", "z_mean", "z_square", "shrinkage", "achieved")
+    n = 40 if name == "psd" else 0
+    table = "allenvc_summary" if name == "psd" else "organoid_summary"
+    there = keys(table)
+    odd = {each: np.geomspace(0.005, 1, len(there)) for each in ("mmd_p", "density_p")}
+    simulated = {
+        "table": ["synthetic_summary"],
+        "x_o": ["77_5"],
+        "mmd_p": [0.5],
+        "density_p": [0.5],
+    }
+    for path, values in {
+        "sbc": edges | curves,
+        "coverage": level | {"covered": share**2},
+        "tarp": level | {"covered": share},
+        "parameters": {"parameter": names} | {each: np.linspace(0, 0.5, 28) for each in columns},
+        "simulations": {
+            "x_o": [f"5_{at}" for at in range(n)], "log_prob": np.linspace(-9, 3, n),
+            "gaussian": np.linspace(-1, 1, n),
+        },
+        "observations": {"table": [table] * len(there), "x_o": there} | odd,
+    }.items():  # fmt: skip
+        frame = pl.DataFrame(values)
+        if path == "observations":
+            frame = pl.concat([frame, pl.DataFrame(simulated)])
+        frame.write_csv(folder / f"{path}.csv")
 
 
 def _validation(folder: Path, findings: tuple[dict[str, object], ...]) -> None:

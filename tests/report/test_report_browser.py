@@ -108,7 +108,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    plain = make_inputs(tmp_path_factory.mktemp("plain"))
+    plain = make_inputs(tmp_path_factory.mktemp("plain"), predicted=True, calibrated=True)
     findings = tuple(
         {
             "severity": severity, "id": f"{severity}-{LONG}", "message": f"{LONG} {HOSTILE}",

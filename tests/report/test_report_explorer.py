@@ -38,6 +38,7 @@ def root(tmp_path_factory):
     return make_inputs(
         tmp_path_factory.mktemp("release"),
         predicted=True,
+        calibrated=True,
         findings=FINDINGS,
         skipped={"77_12": "3 of 990 features are missing"},
     )
@@ -167,7 +168,8 @@ def test_the_keyboard_reaches_and_works_every_control(page):
 
 def test_what_is_drawn_has_a_name_and_so_has_every_control(page):
     unnamed = page.evaluate(
-        "[...document.querySelectorAll('svg:not([aria-hidden])')].filter(each => each.checkVisibility()"
+        "[...document.querySelectorAll('svg:not([aria-hidden])')]"
+        ".filter(each => each.checkVisibility()"
         " && !(each.getAttribute('role') === 'img' && each.getAttribute('aria-label'))"
         " && !each.closest('svg svg, svg[role=img]')).length"
     )
@@ -274,6 +276,26 @@ def test_findings_are_filtered(page, severities, dataset, words, left):
     assert page.inner_text("#finding-count").startswith(f"{len(left)} of 4 findings")
     headings = {FINDINGS[at]["severity"] for at in left}
     assert page.locator("#findings h3[data-severity]:visible").count() == len(headings)
+
+
+def test_calibration_is_drawn_with_a_sentence_each(page):
+    page.wait_for_selector("[data-dgm=burst] [data-plot=misspecification] svg")
+    psd, burst = page.locator("[data-dgm=psd]"), page.locator("[data-dgm=burst]")
+    assert psd.locator(".plot-card svg[role=img]").count() == 6
+    assert burst.locator(".plot-card svg[role=img]").count() == 5
+    assert burst.locator("[data-plot=log_prob]").inner_text() == "Nothing was recorded."
+    for sentence in psd.locator(".plot-card .note").all_inner_texts():
+        assert sentence.count(".") == 1 and sentence.endswith(".")
+
+    def name(picture):
+        return psd.locator(f"[data-plot={picture}] svg").first.get_attribute("aria-label")
+
+    assert name("sbc") == "Ranks of 28 parameters, 1 leave the band"
+    assert "posterior, mean −3; Gaussian, mean" in name("log_prob")
+    assert name("misspecification") == "8 scores of observations, 2 at 0.01 or less"
+    red = psd.locator("[data-plot=sbc] [stroke='var(--bad)']")
+    assert red.count() == 1
+    assert "params_net.p_e2i" in red.inner_html()
 
 
 def test_an_address_leads_to_an_observation(browser, report):

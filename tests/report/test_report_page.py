@@ -9,9 +9,11 @@ from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
 
+import polars as pl
 import pytest
 from report_inputs import keys, make_inputs
 
+from automind_data.common.errors import AutomindError
 from automind_data.common.layout import DATASETS, FILES, PARAMETERS
 from automind_data.params import ReportParams
 from automind_data.report import build_report
@@ -242,6 +244,71 @@ def test_missing_samples_are_said(tmp_path):
     assert "derived/samples/mouse-hc.json is not there." in text
     assert "derived/parameters.csv is not there." in text
     assert text.count("Marginal posteriors against the prior") == len(DATASETS)
+
+
+def test_what_is_not_derived_is_said(page, tmp_path):
+    text = read(page).text
+    assert "Not derived: derived/calibration/ is not there." in text
+    for name in DATASETS:
+        assert f"Not derived: derived/predictive/{name}.parquet is not there." in text
+    full = make_inputs(tmp_path, predicted=True, calibrated=True)
+    assert "Not derived" not in read(build(full)).text
+    (full / "derived/calibration/psd/record.json").unlink()
+    text = read(build(full)).text
+    assert "Density estimator burst: not usable" in text
+    assert "Density estimator psd:" not in text
+    assert "Not derived: derived/calibration/psd/ is not there." in text
+
+
+def test_checks_of_calibration_stand_in_a_table(tmp_path):
+    text = read(build(make_inputs(tmp_path, calibrated=True))).text
+    assert "training: 77 of 500 simulations; heldout: 77 of 500 simulations." in text
+    assert "ranks (SBC) fail what sbc found" in text
+    assert "largest deviation: −2.5 ± 0.5, must be 1.5 ± 0.75" in text
+    assert "77 < 0.0001" in text
+    assert "log-density, prior undecided what prior found" in text
+
+
+def test_yields_stand_beside_the_claim(tmp_path):
+    text = read(build(make_inputs(tmp_path, predicted=True))).text
+    assert text.count("2 of 5 samples match (40 %, 95 % interval 10 % to 80 % by bootstrap") == 4
+    assert text.count("nearest 10 of 80 held-out simulations from the prior") == 4
+    assert text.count("The published notebook says 5 % to 25 %, judged by eye; ours is") == 3
+    assert text.count("the noise floor") == 2
+    assert text.count("Models: 9 compared, 1 failed, 1 stopped early.") == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("calibration/psd/sbc.csv", "rank,lower\n0.5,0\n", "has no column upper"),
+        ("calibration/psd/tarp.csv", "level,lower,upper,covered\na,b,c,d\n", "agreed form"),
+        ("calibration/psd/record.json", '{"dgm": 5}', "agreed form"),
+        ("predictive/checks/mouse-hc.json", '{"ranked_by": "x"}', "agreed form"),
+        ("predictive/mouse-hc.parquet", None, "has no column predict.rank"),
+    ],
+)
+def test_a_check_of_another_form_is_refused(tmp_path, path, text, said):
+    file = make_inputs(tmp_path, predicted=True, calibrated=True) / "derived" / path
+    if text is None:
+        pl.read_parquet(file).drop("predict.rank").write_parquet(file)
+    else:
+        file.write_text(text)
+    with pytest.raises(AutomindError, match=said) as refusal:
+        build(tmp_path)
+    assert refusal.value.file == str(file)
+
+
+def test_every_figure_is_traced_to_a_published_file(page):
+    text = read(page).text
+    trace = text.partition("From file to figure Every figure")[2]
+    for name in DATASETS:
+        index = [file.path for file in FILES].index(f"discovered_posterior_samples/{name}.zip")
+        assert (
+            f"datasets/discovered_posterior_samples/{name}.zip {index:012x}"[:-12] in trace
+            and f"→ tabulate@{name} → derived/tables/{name}.parquet" in trace
+        )
+        assert f"→ sample@{name} → derived/samples/{name}.parquet" in trace
 
 
 def test_hostile_text_stays_text(page, tmp_path):

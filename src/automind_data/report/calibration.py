@@ -11,11 +11,11 @@ from typing import Any, Literal
 import msgspec
 
 from automind_data.common.errors import AutomindError
-from automind_data.common.layout import DGMS
+from automind_data.common.layout import DGMS, OBSERVATION_TABLES
 from automind_data.report.inputs import read_json
 from automind_data.report.words import number
 
-__all__ = ["READING", "CalibrationRecord", "Calibrated", "calibration_view", "read_calibration"]
+__all__ = ["READING", "Calibrated", "CalibrationRecord", "calibration_view", "read_calibration"]
 
 AGAIN = "make it again with `dvc repro`"
 MOST_SIMULATIONS = 600
@@ -117,7 +117,9 @@ def read_calibration(derived: Path) -> tuple[Calibrated, ...]:
         folder = derived / "calibration" / name
         record = read_json(folder / "record.json", CalibrationRecord)
         if record is not None:
-            tables = {each: _read(folder / f"{each}.csv", needed) for each, needed in TABLES.items()}
+            tables = {
+                each: _read(folder / f"{each}.csv", needed) for each, needed in TABLES.items()
+            }
             found.append(Calibrated(name, record, tables))
     return tuple(found)
 
@@ -128,7 +130,7 @@ TABLES = {
     "tarp": ("level", "lower", "upper", "covered"),
     "parameters": ("parameter", "p", "z_mean", "z_square", "shrinkage", "achieved"),
     "simulations": ("x_o", "log_prob"),
-    "observations": ("x_o",),
+    "observations": ("table", "x_o"),
 }
 TEXTS = ("parameter", "x_o", "table", "status", "outside")
 
@@ -140,6 +142,7 @@ def calibration_view(calibrated: Calibrated) -> dict[str, Any]:
     simulations = _thinned(tables["simulations"])
     observations = tables["observations"]
     scores = [each.removesuffix("_p") for each in observations if each.endswith("_p")]
+    real = [at for at, name in enumerate(observations["table"]) if _is_recorded(name)]
     return {
         "name": calibrated.name,
         "checks": [_check_row(name, each) for name, each in calibrated.record.checks_made.items()],
@@ -166,17 +169,25 @@ def calibration_view(calibrated: Calibrated) -> dict[str, Any]:
         },
         "parameters": {name: tables["parameters"][name] for name in TABLES["parameters"]},
         "observations": {
-            "keys": observations["x_o"],
-            "scores": {name: observations[f"{name}_p"] for name in scores},
+            "keys": [observations["x_o"][at] for at in real],
+            "scores": {name: [observations[f"{name}_p"][at] for at in real] for name in scores},
         },
         "rows": _parameter_rows(tables["parameters"]),
     }
 
 
+def _is_recorded(table: str) -> bool:
+    """Say whether the observations of a table were recorded, not simulated."""
+    known = OBSERVATION_TABLES.get(table)
+    return known is None or known.drawn_from is None
+
+
 def _check_row(name: str, check: Check) -> dict[str, Any]:
     numbers = [
-        [each.replace("_", " "), _signed(found.value), _signed(found.error)]
-        + [_signed(found.must_be), _signed(found.give_or_take)]
+        [
+            each.replace("_", " "),
+            *map(_signed, (found.value, found.error, found.must_be, found.give_or_take)),
+        ]
         for each, found in check.numbers.items()
     ]
     return {

@@ -90,7 +90,9 @@ def set_view(shown: SetReport) -> View:
                     "unit": _unit(unit),
                     "conditioned": at < targets.n_conditioned,
                 }
-                for at, (name, (label, unit)) in enumerate(zip(targets.columns, labels, strict=True))
+                for at, (name, (label, unit)) in enumerate(
+                    zip(targets.columns, labels, strict=True)
+                )
             ],
         }
     return view

@@ -1,4 +1,4 @@
-"""Features on the scale that a density estimator compares them on: log10, spectra by their shape."""
+"""Features as a density estimator compares them: log10, spectra by their shape."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Bands:
             whether every power of the row is positive and finite.
         """
         logs = log10(power[:, self.order])
-        whole = np.isfinite(logs).all(axis=1)
+        whole = np.logical_and.reduce(np.isfinite(logs), axis=1)
         if self.demean:
             with np.errstate(invalid="ignore"):
                 known = np.isfinite(logs).sum(axis=1, keepdims=True)

@@ -111,8 +111,8 @@ def _parts(
             yield (
                 key,
                 _Part(
-                    np.flatnonzero(rows) + start, sampled[rows], again[rows], stopped[rows], usable[rows],
-                    runs[rows], values[rows].astype(np.float32),
+                    np.flatnonzero(rows) + start, sampled[rows], again[rows], stopped[rows],
+                    usable[rows], runs[rows], values[rows].astype(np.float32),
                 ),
             )  # fmt: skip
 

@@ -106,10 +106,12 @@ def _models(view: View) -> str:
     if models is None:
         return "The release has no discovered models of this observation."
     said = (
-        f"{count(models['drawn'])} discovered models were simulated again: {count(models['stopped'])}"
-        f" stopped early, {count(models['unusable'])} without these features,"
-        f" {count(models['usable'])} shown."
+        f"{count(models['drawn'])} discovered models were simulated again:"
+        f" {count(models['stopped'])} stopped early, {count(models['unusable'])} without these"
+        f" features, {count(models['usable'])} shown."
     )
     if models["noise"]:
-        said += " The dashed line is the target’s own parameters with another seed: the noise floor."
+        said += (
+            " The dashed line is the target’s own parameters with another seed: the noise floor."
+        )
     return said

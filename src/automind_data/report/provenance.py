@@ -56,9 +56,7 @@ def figures(report: Report) -> tuple[Trace, ...]:
         place = f"#{name}"
         traces += [
             Trace("Target and models", place, name, (target, models)),
-            Trace(
-                "Marginals and pairs", place, name, ((*estimator, samples), (*target, samples))
-            ),
+            Trace("Marginals and pairs", place, name, ((*estimator, samples), (*target, samples))),
             Trace("Ranked models", place, name, ((*target, ranked), (*models, ranked))),
         ]
     for dgm, path in DGMS.items():

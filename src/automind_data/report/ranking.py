@@ -201,9 +201,7 @@ def ranking_said(record: Record) -> str:
     share = record.yield_
     said = (
         f"In the whole data set {count(share.count)} of {count(share.n)} samples match, on average"
-        f" {_percent(share.value)} of an observation's (95 % interval {_percent(share.bootstrap[0])}"
-        f" to {_percent(share.bootstrap[1])} by bootstrap, {_percent(share.exact[0])} to"
-        f" {_percent(share.exact[1])} exact)."
+        f" {_percent(share.value)} of an observation's ({_intervals(share)})."
     )
     if record.claimed is not None:
         said += (
@@ -235,17 +233,20 @@ def _said(predicted: Predicted | None, record: Record) -> str:
     share = predicted.yield_
     if share is not None and predicted.tolerance is not None:
         said += (
-            f" {count(share.count)} of {count(share.n)} samples match ({_percent(share.value)}, 95 %"
-            f" interval {_percent(share.bootstrap[0])} to {_percent(share.bootstrap[1])} by bootstrap,"
-            f" {_percent(share.exact[0])} to {_percent(share.exact[1])} exact). A model matches when"
-            f" it is as near as the nearest {count(predicted.near)} of {count(predicted.heldout)}"
-            f" held-out simulations from the prior: {record.ranked_by} at most"
-            f" {number(predicted.tolerance)}."
+            f" {count(share.count)} of {count(share.n)} samples match ({_percent(share.value)},"
+            f" {_intervals(share)}). A model matches when it is as near as the nearest"
+            f" {count(predicted.near)} of {count(predicted.heldout)} held-out simulations from the"
+            f" prior: {record.ranked_by} at most {number(predicted.tolerance)}."
         )
     if predicted.noise_floor and record.ranked_by in predicted.noise_floor:
         floor = number(predicted.noise_floor[record.ranked_by])
         said += f" The target’s own parameters with another seed are at {floor}: the noise floor."
     return said
+
+
+def _intervals(share: Yield) -> str:
+    drawn, exact = ([_percent(end) for end in ends] for ends in (share.bootstrap, share.exact))
+    return f"95 % interval {drawn[0]} to {drawn[1]} by bootstrap, {exact[0]} to {exact[1]} exact"
 
 
 def _distances(names: Sequence[str]) -> list[str]:

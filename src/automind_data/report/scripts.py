@@ -11,7 +11,15 @@ from markupsafe import Markup
 __all__ = ["page_policy", "page_scripts"]
 
 VENDOR = ("d3.min.js", "plot.umd.min.js")
-OWN = ("dom.js", "charts.js", "corner.js", "explorer.js", "ranking.js", "calibration.js", "findings.js")
+OWN = (
+    "dom.js",
+    "charts.js",
+    "corner.js",
+    "explorer.js",
+    "ranking.js",
+    "calibration.js",
+    "findings.js",
+)
 
 
 def page_scripts() -> tuple[Markup, ...]:

@@ -58,7 +58,8 @@ class Targets:
         if self.bands is not None:
             return self.bands(features)
         logs = log10(features)
-        return logs, np.isfinite(logs[:, : self.n_conditioned]).all(axis=1)
+        usable = np.isfinite(logs[:, : self.n_conditioned])
+        return logs, np.logical_and.reduce(usable, axis=1)
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ function misfitPlot(view, width) {
     y: score + 0.56 + 0.5 * ((at * 0.6180339887) % 1 - 0.5) })))
     .filter((row) => row.p !== null && row.p > 0);
   const least = Math.min(0.005, ...rows.map((row) => row.p));
-  const heads = names.map((name, at) => ({ y: at + 0.08, text: name.replaceAll("_", " ") }));
+  const heads = names.map((name, at) => ({ y: at + 0.08, text: name.length < 4 ? name.toUpperCase() : name.replaceAll("_", " ") }));
   const outside = rows.filter((row) => row.p <= 0.01).length;
   return calibrationPlot(`${rows.length} scores of observations, ${outside} at 0.01 or less`, width, {
     marginLeft: 12, marginRight: 14,
