@@ -61,3 +61,14 @@ def test_bounds_of_the_estimator_do_not_change_a_distance(tmp_path: Path) -> Non
     recipe = write_burst_dgm(tmp_path / "dgm", bounds=[[0.1, 10.0]] * 4).recipe
     logs = log_features(recipe, np.full((1, 4), 1000.0))
     assert Target.of(recipe, np.ones(4)).distances(logs, "log10_mae")[0] == pytest.approx(3)
+
+
+def test_how_rows_lie_in_memory_changes_no_bit(tmp_path: Path) -> None:
+    recipe = write_psd_dgm(tmp_path / "dgm").recipe
+    values = np.ascontiguousarray(spectra(6, 0).select(recipe.columns).to_numpy())
+    target = Target.of(recipe, values[0])
+    for name in DISTANCES:
+        plain = target.distances(log_features(recipe, values), name)
+        across = target.distances(log_features(recipe, np.asfortranarray(values)), name)
+        alone = [target.distances(log_features(recipe, row[None]), name)[0] for row in values]
+        assert plain.tobytes() == across.tobytes() == np.array(alone).tobytes()
