@@ -29,7 +29,7 @@ def whole(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, archive in ARCHIVES.items():
         profile = root / profile_path(name)
         table = derived / "tables" / f"{name}.parquet"
-        list(tabulate(datasets / archive.path, table, profile=profile))
+        list(tabulate(datasets / archive.path, table, profile=profile, release=said["release"]))
         convert_archive_params(datasets / archive.path, derived / "params" / f"{name}.json")
     for name, observed in OBSERVATION_TABLES.items():
         table = derived / "observations" / f"{name}.parquet"

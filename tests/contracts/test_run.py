@@ -16,6 +16,7 @@ from automind_data.common.layout import ARCHIVES, DATASETS, DGMS, OBSERVATION_TA
 from automind_data.contracts import Finding
 from automind_data.contracts.run import check_dataset, validate_release, write_gate
 from automind_data.contracts.strangers import validate_file
+from automind_data.pickles.confined import ask
 from automind_data.tables import tabulate
 from tests.builders import (
     csv_bytes,
@@ -298,10 +299,12 @@ def test_several_batches_have_one_prior(
     path = write_zip(tmp_path / "heldout.zip", {**held, **again})
     assert ids(path) == ["several-batches"]
 
-    def describe(data: bytes, file: str) -> list[dict[str, Any]]:
+    def answer(reading: str, data: bytes, file: str) -> Any:
+        if reading != "prior":
+            return ask(reading, data, file)
         return [{**bound, "low": -len(file)} for bound in prior_bounds()]
 
-    monkeypatch.setattr("automind_data.pickles.legacy.describe_prior", describe)
+    monkeypatch.setattr("automind_data.pickles.confined.ask", answer)
     message = [found.message for found in validate_file(path)][1]
     assert message == "heldout/b2210845_prior.pickle: holds priors that differ"
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from llvmlite import binding
 
 from automind_data.common.errors import AutomindError
 from automind_data.dgm import DGM, load, vectors
@@ -103,8 +104,8 @@ def test_same_bytes_on_the_plainest_processor(
 
     here = drawn()
     with monkeypatch.context() as patched:
-        patched.setattr(vectors.binding, "get_host_cpu_name", lambda: "")
-        patched.setattr(vectors.binding, "get_host_cpu_features", lambda: Features())
+        patched.setattr(binding, "get_host_cpu_name", lambda: "")
+        patched.setattr(binding, "get_host_cpu_features", lambda: Features())
         assert drawn() == here
     vectors._made.cache_clear()
 

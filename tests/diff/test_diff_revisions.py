@@ -275,7 +275,7 @@ def test_the_probe_of_the_working_tree_is_used_where_the_tensors_are_as_pinned(
     (root / folder / "dgm.safetensors").write_bytes(edited)
     (burst, _) = difference(root, "two").dgms
     assert burst.log_prob is None, "the probe beside it is of other tensors"
-    assert "no density estimator that can be evaluated" in burst.gaps[-1].sentence
+    assert "is incomplete" in burst.gaps[-1].sentence
 
 
 def test_equal_findings_are_counted_together(root: Path) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from ruamel.yaml import YAML
 
 from automind_data.common.layout import ARCHIVES, DATASETS, DGMS, FILES, PARAMETERS
+from tests.conftest import ROOT
 
 BURSTS = (
     "burst_interval_mean",
@@ -64,6 +66,7 @@ def make_inputs(
             for i, p in enumerate(PARAMETERS)
         ]
     ).write_csv(root / "derived" / "parameters.csv")  # fmt: skip
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
     _write(
         root / "params.yaml",
         {
@@ -76,6 +79,8 @@ def make_inputs(
                 "max_draws": 1,
                 "sets": {name: {"observations": "all"} for name in DATASETS},
             },
+            "features": params["features"],
+            "calibration": params["calibration"],
             "predictive": {
                 "k": 1,
                 "ranked_by": {"psd": "log10_mse", "burst": "log10_mse"},

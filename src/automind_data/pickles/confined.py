@@ -7,6 +7,7 @@ on Windows and macOS does not do so: there the counters of the reader alone do.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -160,12 +161,11 @@ def _environment() -> dict[str, str]:
 
 def _give(child: subprocess.Popen[bytes], pieces: list[bytes]) -> None:
     assert child.stdin is not None
-    try:
+    with contextlib.suppress(OSError):
         for piece in pieces:
             child.stdin.write(piece)
+    with contextlib.suppress(OSError):
         child.stdin.close()
-    except OSError:
-        return
 
 
 def _take(child: subprocess.Popen[bytes]) -> bytes:
