@@ -15,13 +15,22 @@ from automind_data.tables import decimals, plain_rows, tabulate
 from automind_data.tables.plain_rows import PlainRows
 
 MANY = 100_000
+LONGEST = 1 << 16
 
 
 def read(text: bytes, kinds: tuple[str, ...] = ("float64", "float64")) -> pa.Table | None:
     types = {"float64": pa.float64(), "int64": pa.int64(), "bool": pa.bool_()}
     schema = pa.schema([(str(n), types[kind]) for n, kind in enumerate(kinds) if kind])
-    rows = plain_rows.plain_rows(text, text.count(b"\n"), kinds, schema)
+    rows = gathered(text, kinds, schema)
     return None if rows is None else rows.table()
+
+
+def gathered(text: bytes, kinds: tuple[str, ...], schema: pa.Schema) -> PlainRows | None:
+    reader = plain_rows.PlainReader(kinds, schema, len(text.splitlines()))
+    zero_after = np.frombuffer(text + b"\0", np.uint8)
+    if reader.read(zero_after, 0, len(text), LONGEST) < len(text):
+        return None
+    return reader.take()
 
 
 def assert_exact(cells: Iterable[str]) -> None:
@@ -133,14 +142,14 @@ def test_rows_of_another_length_are_not_read(text: str) -> None:
 
 def test_text_and_single_columns_are_left_to_others() -> None:
     schema = pa.schema([("0", pa.string()), ("1", pa.float64())])
-    assert plain_rows.plain_rows(b"1,2\n", 1, ("text", "float64"), schema) is None
+    assert gathered(b"1,2\n", ("text", "float64"), schema) is None
     assert read(b"1\n", ("float64",)) is None
 
 
 def test_parts_of_rows_are_put_together() -> None:
     schema = pa.schema([("a", pa.float64()), ("b", pa.bool_())])
     text = b"1,True\n,False\n3,\n4,True\n"
-    rows = plain_rows.plain_rows(text, 4, ("float64", "bool"), schema)
+    rows = gathered(text, ("float64", "bool"), schema)
     assert isinstance(rows, PlainRows)
     whole = rows.table()
     parts = [rows.slice(0, 1), rows.slice(1, 2), rows.slice(3)]

@@ -149,7 +149,7 @@ class RowBlock:
         return good
 
     def _usable_spectra(self, use: Conditioning, power: Power) -> Flags:
-        good = (power.filled > 0) & np.isfinite(_span(power.used_low, power.used_high))
+        good: Flags = (power.filled > 0) & np.isfinite(_span(power.used_low, power.used_high))
         discarded = _discarded(use)
         if discarded is not None and discarded.manual_filter_logPSD:
             good &= np.isfinite(_span(power.low, power.high))

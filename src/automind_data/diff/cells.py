@@ -144,8 +144,8 @@ def ks_distance(old: Column, new: Column) -> float | None:
 
 
 def _sorted(column: Column) -> NDArray[np.float64]:
-    values = np.array(_numbers(column).drop_null(), np.float64)
-    values = values[~np.isnan(values)]
+    found = np.array(_numbers(column).drop_null(), np.float64)
+    values: NDArray[np.float64] = found[~np.isnan(found)]
     values.sort()
     return values
 

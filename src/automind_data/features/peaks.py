@@ -75,7 +75,8 @@ def _apart(peaks: Ints, heights: Floats, distance: float) -> Ints:
         if kept[at]:
             kept[first[at] : last[at]] = False
             kept[at] = True
-    return peaks[kept]
+    separate: Ints = peaks[kept]
+    return separate
 
 
 def prominences(curve: Floats, peaks: Ints, window: int = 0) -> tuple[Floats, Ints, Ints]:

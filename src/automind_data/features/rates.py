@@ -112,7 +112,8 @@ def smoothed(rate: Floats, window: Floats) -> Floats:
     float64 array
         As long as `rate`.
     """
-    return np.convolve(rate, window, "same")
+    values = np.convolve(rate, window, "same")
+    return values.astype(np.float64, copy=False)
 
 
 def decimated(rate: Floats, factor: int) -> Floats:

@@ -208,7 +208,8 @@ def _models(shown: Shown) -> NDArray[np.int64]:
 
 def _resimulated(compared: Compared) -> NDArray[np.int64]:
     again = compared.resimulated & np.isfinite(compared.distance[SPECTRUM_ORDER])
-    return compared.row[again][:1]
+    rows: NDArray[np.int64] = compared.row[again]
+    return rows[:1]
 
 
 def _bursts(shown: Shown, logs: _Logs) -> BurstPanel:

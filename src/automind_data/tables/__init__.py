@@ -23,12 +23,12 @@ from automind_data.common.errors import AutomindError
 from automind_data.common.files import atomic_path
 from automind_data.common.layout import PARAMETER_NAMES, column_family
 from automind_data.tables.background import Md5
-from automind_data.tables.csv_blocks import BLOCK, Header, read_blocks, read_header
+from automind_data.tables.csv_blocks import BLOCK, ROW_GROUP, Header, read_blocks, read_header
 from automind_data.tables.digests import DigestFile
 from automind_data.tables.plain_rows import PlainRows, Rows
 from automind_data.tables.profile import Profiler, profile_text
 from automind_data.tables.refusals import shown
-from automind_data.tables.row_groups import ROW_GROUP, Reader, RowGroups
+from automind_data.tables.row_groups import Reader, RowGroups
 from automind_data.tables.summary import summary_of_profile
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def tabulate(
                         header = found
                     _require_same_columns(tables[0], header.columns, name, found.columns)
                     before = done
-                    for text_done, batch in read_blocks(stream, found, name, block):
+                    for text_done, batch in read_blocks(stream, found, name, block, ROW_GROUP):
                         writer.add(batch)
                         rows += batch.height
                         if observations_list is not None:

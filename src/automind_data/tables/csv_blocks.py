@@ -18,7 +18,7 @@ import csv
 import re
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO
@@ -28,16 +28,30 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
+from numpy.typing import NDArray
 
 from automind_data.common.ahead import ahead
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import column_family
-from automind_data.tables.plain_rows import Rows, plain_rows
+from automind_data.tables.plain_rows import PlainReader, Rows
 from automind_data.tables.refusals import INTEGER, LOOK, NUMBER, explain, shown
 
-__all__ = ["BLOCK", "LONGEST_LINE", "MOST_COLUMNS", "Header", "read_blocks", "read_header"]
+__all__ = [
+    "BLOCK",
+    "LONGEST_LINE",
+    "MOST_COLUMNS",
+    "ROW_GROUP",
+    "Header",
+    "read_blocks",
+    "read_header",
+]
 
 BLOCK = 16 << 20
+ROW_GROUP = 8192
+"""Rows in each row group of a table but the last: about 77 MB of the widest published one.
+
+More of them make reading a few columns slower, since a file lists every column of each.
+"""
 LONGEST_LINE = 1 << 16
 """Bytes; twice those of a row of the widest published table."""
 MOST_COLUMNS = 2500
@@ -135,7 +149,7 @@ def read_header(stream: BinaryIO, file: str) -> Header:
 
 
 def read_blocks(
-    stream: BinaryIO, header: Header, file: str, block: int = BLOCK
+    stream: BinaryIO, header: Header, file: str, block: int = BLOCK, rows: int = ROW_GROUP
 ) -> Iterator[tuple[int, Rows]]:
     """Read what follows the header.
 
@@ -144,7 +158,9 @@ def read_blocks(
     stream, header, file
         The text after its first line, the columns, and what to call the text.
     block
-        Bytes parsed at a time.
+        Bytes read at a time.
+    rows
+        How many rows to give at once where the text is plain.
 
     Yields
     ------
@@ -157,43 +173,64 @@ def read_blocks(
         A row has another number of cells than the header, or a cell is not of
         its column's kind, or a line ends unlike the first; the line is named.
     """
-    texts = ahead(_cut_at_lines(stream, file, block), depth=1)
-    with contextlib.closing(ahead(_parsed(texts, header, file), depth=1)) as blocks:
-        yield from blocks
-
-
-def _cut_at_lines(
-    stream: BinaryIO, file: str, block: int
-) -> Generator[tuple[bytes, int], None, None]:
-    """Give the text in pieces of whole lines, each with the number of line ends in it."""
-    line = 2
-    while text := stream.read(block):
-        if not text.endswith(b"\n"):
-            text += stream.readline(LONGEST_LINE + 1)
-        short = _short_lines(text)
-        lines = text.count(b"\n", 0, short)
-        if short:
-            yield text[:short], lines
-        line += lines
-        if short < len(text):
-            raise AutomindError(file, f"line {line} has more than {LONGEST_LINE} bytes", LOOK)
-
-
-def _parsed(
-    texts: Generator[tuple[bytes, int], None, None], header: Header, file: str
-) -> Generator[tuple[int, Rows], None, None]:
+    kinds = [header.kinds.get(name, "") for name in header.names]
+    plain = PlainReader(kinds, header.schema, rows)
     done, line = header.length, 2
-    with contextlib.closing(texts):
-        for text, lines in texts:
-            done += len(text)
-            try:
-                rows = _parse(text, lines, header)
-            except pa.ArrowInvalid as error:
-                names, kinds, end = header.names, header.kinds, header.line_end
-                raise explain(text, names, kinds, end, file, line, str(error)) from None
-            if rows is not None:
-                yield done, rows
-            line += lines
+    with contextlib.closing(ahead(_cut_at_lines(stream, block), depth=1)) as texts:
+        for text, size in texts:
+            begin = 0
+            while begin < size:
+                if header.line_end == b"\n":
+                    before, gathered = begin, plain.height
+                    begin = plain.read(text, begin, size, LONGEST_LINE)
+                    done += begin - before
+                    line += plain.height - gathered
+                    if plain.full:
+                        yield done, plain.take()
+                        continue
+                if begin < size:
+                    if plain.height:
+                        yield done, plain.take()
+                    rest = text[begin:size].tobytes()
+                    parsed = _parse_lines(rest, header, file, line)
+                    done += len(rest)
+                    line += rest.count(b"\n")
+                    if parsed is not None:
+                        yield done, parsed
+                    begin = size
+    if plain.height:
+        yield done, plain.take()
+
+
+def _cut_at_lines(stream: BinaryIO, block: int) -> Iterator[tuple[NDArray[np.uint8], int]]:
+    """Give the text in pieces of whole lines, each with its size; a zero follows it.
+
+    A line that is much too long is cut.
+    """
+    rest = b""
+    while True:
+        text = np.empty(len(rest) + block + 1, np.uint8)
+        text[: len(rest)] = np.frombuffer(rest, np.uint8)
+        size = len(rest) + _filled(text[len(rest) : -1], stream)
+        last = size < len(text) - 1
+        tail = text[max(size - LONGEST_LINE - 1, 0) : size].tobytes()
+        rest = tail[tail.rfind(b"\n") + 1 :]
+        if last or len(rest) > LONGEST_LINE:
+            rest = b""
+        size -= len(rest)
+        text[size] = 0
+        if size:
+            yield text, size
+        if last:
+            return
+
+
+def _filled(room: NDArray[np.uint8], stream: BinaryIO) -> int:
+    """Read until there is no room or no more to read."""
+    size = 0
+    while size < len(room) and (read := stream.readinto(room[size:])):  # type: ignore[attr-defined]
+        size += read
+    return size
 
 
 def _short_lines(text: bytes) -> int:
@@ -214,13 +251,21 @@ def _ends_as(text: bytes, line_end: bytes) -> bool:
     return pairs == text.count(b"\r") == text.count(b"\n")
 
 
-def _parse(text: bytes, lines: int, header: Header) -> Rows | None:
-    """Parse whole lines; None if all of them are blank."""
-    if header.line_end == b"\n":
-        kinds = [header.kinds.get(name, "") for name in header.names]
-        plain = plain_rows(text, lines, kinds, header.schema)
-        if plain is not None:
-            return plain
+def _parse_lines(text: bytes, header: Header, file: str, line: int) -> pl.DataFrame | None:
+    """Parse whole lines, the first of which is number `line`; None if all of them are blank."""
+    short = _short_lines(text)
+    try:
+        rows = _parse(text[:short], header)
+    except pa.ArrowInvalid as error:
+        names, kinds, end = header.names, header.kinds, header.line_end
+        raise explain(text[:short], names, kinds, end, file, line, str(error)) from None
+    if short < len(text):
+        line += text.count(b"\n", 0, short)
+        raise AutomindError(file, f"line {line} has more than {LONGEST_LINE} bytes", LOOK)
+    return rows
+
+
+def _parse(text: bytes, header: Header) -> pl.DataFrame | None:
     if not _ends_as(text, header.line_end):
         raise pa.ArrowInvalid("mixed line ends")
     if text.startswith(BOM_UTF8) or b"\n" + BOM_UTF8 in text:  # both parsers drop a first one

@@ -35,7 +35,6 @@ SMALLEST_POWER, LARGEST_POWER = -300, 280
 EXACT_POWER, EXACT_DIGITS = 22, 1 << 53
 MOST_DIGITS, MOST_WHOLE_DIGITS, MOST_EXPONENT_DIGITS = 19, 18, 3
 LOWEST_TIE, HIGHEST_TIE = -27, 55
-NOT_PLAIN = -1
 UNDECIDED = -1
 INFINITE = 0x7FF
 MANTISSA = (1 << 52) - 1
@@ -137,41 +136,47 @@ def number_of_eight(several: int) -> int:
 @Compiled
 def read_rows(
     text: Bytes,
+    begin: Words,
     size: int,
+    longest: int,
     kinds: Bytes,
     columns: int,
     tens: Words,
     exact: NDArray[np.float64],
     values: Words,
     known: Bytes,
+    stride: int,
+    row: int,
     room: int,
 ) -> int:
-    """Read whole lines.
+    """Read whole lines, up to one that is not plain.
 
     Parameters
     ----------
-    text, size
-        The bytes; one that is zero follows them.
+    text, begin, size
+        The bytes, where in them the first line begins, and how many they are; one that is
+        zero follows them. `begin` is set to where the line after the last one read begins.
+    longest
+        A line of more bytes is not plain.
     kinds, columns
         How each column is read.
     tens, exact
         As `powers` and `exact_powers` return them.
     values, known
-        (columns not left out, room): the 64 bits of each cell, and 1 or, where it is empty, 0.
-        Written to.
-    room
-        How many rows there is room for.
+        (columns not left out, stride): the 64 bits of each cell, and 1 or, where it is empty,
+        0. Written to.
+    stride, row, room
+        The cells of a column in memory, those of them that are filled, and up to which they
+        may be.
 
     Returns
     -------
     int
-        The number of rows, or `NOT_PLAIN`.
+        How many rows are filled now.
     """
-    at = 0
-    row = 0
-    while at < size:
-        if row == room:
-            return NOT_PLAIN
+    at = begin[0]
+    while at < size and row < room:
+        begin[0] = at
         place = row
         for column in range(columns):
             kind = kinds[column]
@@ -184,19 +189,19 @@ def read_rows(
             elif at == size or letter == COMMA or text[at] == LINE_FEED:
                 values[place] = 0
                 known[place] = 0
-                place += room
+                place += stride
             else:
                 if kind == FLAG:
                     if letter == T:
                         bits = 1
                         if text[at + 1] != R or text[at + 2] != U or text[at + 3] != E:
-                            return NOT_PLAIN
+                            return row
                         at += 4
                     else:
                         if letter != F or text[at + 1] != A or text[at + 2] != L:
-                            return NOT_PLAIN
+                            return row
                         if text[at + 3] != S or text[at + 4] != E:
-                            return NOT_PLAIN
+                            return row
                         at += 5
                 else:
                     negative = letter == MINUS
@@ -210,16 +215,16 @@ def read_rows(
                         digit = text[at] - ZERO
                     count = at - first
                     if count == 0:
-                        return NOT_PLAIN
+                        return row
                     if kind == WHOLE:
                         if count > MOST_WHOLE_DIGITS:
-                            return NOT_PLAIN
+                            return row
                         bits = -digits if negative else digits
                     else:
                         power = 0
                         if text[at] == POINT:
                             at += 1
-                            begin = at
+                            start = at
                             while at + 8 <= size:
                                 several = eight_bytes(text, at)
                                 if not eight_digits(several):
@@ -231,29 +236,29 @@ def read_rows(
                                 digits = 10 * digits + digit
                                 at += 1
                                 digit = text[at] - ZERO
-                            power = begin - at
+                            power = start - at
                             if power == 0:
-                                return NOT_PLAIN
+                                return row
                             count -= power
                         if count > MOST_DIGITS:
                             while text[first] == ZERO or text[first] == POINT:
                                 count -= text[first] == ZERO
                                 first += 1
                             if count > MOST_DIGITS:
-                                return NOT_PLAIN
+                                return row
                         if (text[at] | CASE) == SMALL_E:
                             at += 1
                             down = text[at] == MINUS
                             at += down or text[at] == PLUS
-                            begin = at
+                            start = at
                             tenth = 0
                             digit = text[at] - ZERO
                             while 0 <= digit <= 9:
                                 tenth = 10 * tenth + digit
                                 at += 1
                                 digit = text[at] - ZERO
-                            if at == begin or at - begin > MOST_EXPONENT_DIGITS:
-                                return NOT_PLAIN
+                            if at == start or at - start > MOST_EXPONENT_DIGITS:
+                                return row
                             power += -tenth if down else tenth
                         if digits == 0:
                             bits = 0
@@ -264,19 +269,22 @@ def read_rows(
                                 bits = as_bits(float(digits) * exact[power])
                         else:
                             if power < SMALLEST_POWER or power > LARGEST_POWER:
-                                return NOT_PLAIN
+                                return row
                             bits = rounded(digits, power, tens)
                             if bits == UNDECIDED:
-                                return NOT_PLAIN
+                                return row
                         bits |= negative << 63
                 values[place] = bits
                 known[place] = 1
-                place += room
+                place += stride
             if column + 1 < columns:
                 if text[at] != COMMA:
-                    return NOT_PLAIN
+                    return row
             elif text[at] != LINE_FEED and at != size:
-                return NOT_PLAIN
+                return row
             at += 1
+        if at - begin[0] > longest + 1:
+            return row
         row += 1
+    begin[0] = at
     return row

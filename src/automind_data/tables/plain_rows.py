@@ -1,4 +1,4 @@
-"""Rows of numbers, flags and empty cells, read in one go and put together without a detour."""
+"""Rows of numbers, flags and empty cells, read to where a row group takes them from."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from automind_data.tables import decimals
 
-__all__ = ["PlainRows", "Rows", "joined", "plain_rows"]
+__all__ = ["PlainReader", "PlainRows", "Rows", "joined"]
 
 KINDS = {"": decimals.LEFT_OUT, "float64": decimals.FLOAT, "int64": decimals.WHOLE}
 KINDS |= {"bool": decimals.FLAG}
+APART = 8
+"""Cells between two columns, so that they do not contend for the same lines of a cache."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,13 @@ class PlainRows:
 
     def table(self) -> pa.Table:
         """Return the same as an Arrow table."""
-        values, height = np.ascontiguousarray(self.values), self.height
+        values, height = self.values, self.height
         bits = np.packbits(self.known, axis=1, bitorder="little")
         whole: Any = self.known.all(axis=1)
         columns = []
         for place, field in enumerate(self.schema):
             known = None if whole[place] else pa.py_buffer(bits[place])
-            cells: Any = values[place]
+            cells: Any = np.ascontiguousarray(values[place])
             if pa.types.is_boolean(field.type):
                 cells = np.packbits(cells != 0, bitorder="little")
             columns.append(pa.Array.from_buffers(field.type, height, [known, pa.py_buffer(cells)]))
@@ -59,52 +61,94 @@ class PlainRows:
 Rows = pl.DataFrame | PlainRows
 
 
-def plain_rows(
-    text: bytes, lines: int, kinds: Sequence[str], schema: pa.Schema
-) -> PlainRows | None:
-    """Read text that holds nothing but plain numbers, flags and empty cells.
+class PlainReader:
+    """Reads lines that hold nothing but plain numbers, flags and empty cells.
 
     Parameters
     ----------
-    text
-        Whole lines that end in LF; the last one may lack its end.
-    lines
-        How many line ends are in it.
     kinds
         The type of each column of the text; nothing where it is left out.
     schema
         The columns that are not left out, in the same order.
-
-    Returns
-    -------
-    PlainRows or None
-        None where the text is not plain, or has a column of text or no second column.
+    room
+        How many rows are gathered.
     """
-    if len(kinds) < 2 or not KINDS.keys() >= set(kinds):
-        return None
-    codes = np.array([KINDS[kind] for kind in kinds], np.uint8)
-    left_out = sum(kind == "" for kind in kinds)
-    room = lines + (not text.endswith(b"\n"))
-    values = np.empty((len(kinds) - left_out, room), np.int64)
-    known = np.empty(values.shape, np.uint8)
-    tens, exact = decimals.powers(), decimals.exact_powers()
-    rows = decimals.read_rows(
-        np.frombuffer(text, np.uint8),
-        len(text),
-        codes,
-        len(codes),
-        tens,
-        exact,
-        values,
-        known,
-        room,
-    )
-    return PlainRows(schema, values, known) if rows == room else None
+
+    def __init__(self, kinds: Sequence[str], schema: pa.Schema, room: int) -> None:
+        self._readable = len(kinds) >= 2 and KINDS.keys() >= set(kinds)
+        self._kinds = np.array([KINDS.get(kind, 0) for kind in kinds], np.uint8)
+        self._schema, self._room = schema, room
+        self._make_room()
+
+    def _make_room(self) -> None:
+        shape = len(self._schema), self._room + APART
+        self._values, self._known = np.empty(shape, np.int64), np.empty(shape, np.uint8)
+        self._filled = 0
+
+    @property
+    def height(self) -> int:
+        """How many rows are gathered."""
+        return self._filled
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another row."""
+        return self._filled == self._room
+
+    def read(self, text: NDArray[np.uint8], begin: int, size: int, longest: int) -> int:
+        """Read lines from `begin` on, up to one that is not plain or until there is no room.
+
+        Parameters
+        ----------
+        text
+            Lines that end in LF; the last one may lack its end.
+        begin, size
+            Where the first one begins and the last one ends; a byte that is zero follows.
+        longest
+            A line of more bytes is not plain.
+
+        Returns
+        -------
+        int
+            Where the next line begins.
+        """
+        if not self._readable:
+            return begin
+        place = np.array([begin])
+        self._filled = decimals.read_rows(
+            text,
+            place,
+            size,
+            longest,
+            self._kinds,
+            len(self._kinds),
+            decimals.powers(),
+            decimals.exact_powers(),
+            self._values,
+            self._known,
+            self._room + APART,
+            self._filled,
+            self._room,
+        )
+        return min(int(place[0]), size)
+
+    def take(self) -> PlainRows:
+        """Return the rows gathered, and gather anew."""
+        part = np.s_[:, : self._filled]
+        rows = PlainRows(self._schema, self._values[part], self._known[part])
+        if 2 * self._filled < self._room:
+            rows = PlainRows(self._schema, rows.values.copy(), rows.known.copy())
+            self._filled = 0
+        else:
+            self._make_room()
+        return rows
 
 
 def joined(parts: Sequence[Rows], schema: pa.Schema) -> pa.Table:
     """Put rows together as one Arrow table, each column in one piece."""
     plain = [part for part in parts if isinstance(part, PlainRows)]
+    if len(plain) == len(parts) == 1:
+        return plain[0].table()
     if len(plain) == len(parts):
         values = np.concatenate([part.values for part in plain], axis=1)
         known = np.concatenate([part.known for part in plain], axis=1)

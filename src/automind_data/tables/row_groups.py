@@ -13,15 +13,10 @@ import pyarrow.parquet as pq
 from automind_data.common.layout import column_family
 from automind_data.tables.plain_rows import Rows, joined
 
-__all__ = ["ROW_GROUP", "Reader", "RowGroups"]
+__all__ = ["Reader", "RowGroups"]
 
 Reader = Callable[[pa.Table], None]
 
-ROW_GROUP = 8192
-"""Rows in each row group but the last: about 77 MB of the widest published table.
-
-More of them make reading a few columns slower, since a file lists every column of each.
-"""
 MOST_WAITING = 1
 """Row groups that wait, complete, for the one that is being written."""
 
@@ -36,9 +31,7 @@ class RowGroups:
     and, with the fast levels of zstd, in less time than as they are.
     """
 
-    def __init__(
-        self, path: Path, schema: pa.Schema, readers: Iterable[Reader] = (), rows: int = ROW_GROUP
-    ) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, readers: Iterable[Reader], rows: int) -> None:
         families = {name: column_family(name) for name in schema.names}
         texts = [name for name, kind in families.items() if kind[1] == "text"]
         floats = [name for name, kind in families.items() if kind[1] == "float64"]
