@@ -21,7 +21,7 @@ from automind_data import tables
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import md5_of
 from automind_data.common.layout import ARCHIVES, PARAMETER_NAMES, column_family
-from automind_data.tables import csv_blocks, read_table, tabulate
+from automind_data.tables import csv_blocks, read_table, row_groups, tabulate
 from tests.builders import (
     LAYOUTS,
     csv_bytes,
@@ -407,6 +407,20 @@ def test_an_endless_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(csv_blocks, "LONGEST_LINE", 1000)
     with pytest.raises(AutomindError, match="line 2 has more than 1000 bytes"):
         written(csv_file(tmp_path, "date\n" + "x" * 5000), block=100)
+
+
+def test_endless_text_is_refused_however_it_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_groups, "MOST_TEXT", 20_000)
+    monkeypatch.setattr(tables, "ROW_GROUP", 100)
+    much = csv_file(tmp_path, "mood,well\n" + 250 * f"{'x' * 190},1\n")
+    (tmp_path / "less").mkdir()
+    little = csv_file(tmp_path / "less", "mood,well\n" + 250 * f"{'x' * 180},1\n")
+    for block in (100, 5_000, 1 << 24):
+        with pytest.raises(AutomindError, match="bytes of text in the rows of one group"):
+            written(much, block=block)
+        written(little, block=block)
 
 
 def test_endless_keys_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

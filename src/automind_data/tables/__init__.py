@@ -126,7 +126,7 @@ def tabulate(
                     _require_same_columns(tables[0], header.columns, name, found.columns)
                     before = done
                     for text_done, batch in read_blocks(stream, found, name, block, ROW_GROUP):
-                        writer.add(batch)
+                        writer.add(batch, name)
                         rows += batch.height
                         if observations_list is not None:
                             seen.update(dict.fromkeys(_keys(batch)))

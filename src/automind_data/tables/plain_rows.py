@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from automind_data.tables import decimals
 
-__all__ = ["PlainReader", "PlainRows", "Rows", "joined"]
+__all__ = ["PlainReader", "PlainRows", "Rows", "joined", "text_size"]
 
 KINDS = {"": decimals.LEFT_OUT, "float64": decimals.FLOAT, "int64": decimals.WHOLE}
 KINDS |= {"bool": decimals.FLAG}
+VIEW = 16
+"""Bytes by which polars refers to a text."""
 APART = 8
 """Cells between two columns, so that they do not contend for the same lines of a cache."""
 
@@ -156,3 +158,14 @@ def joined(parts: Sequence[Rows], schema: pa.Schema) -> pa.Table:
     frames = [pl.DataFrame(part.table()) if isinstance(part, PlainRows) else part for part in parts]
     whole = pl.concat(frames).rechunk()
     return whole.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
+
+
+def text_size(rows: Rows) -> int:
+    """Return the bytes that the text in some rows takes while it is put together."""
+    if isinstance(rows, PlainRows):
+        return 0
+    texts = rows.select(pl.col(pl.String))
+    sizes: tuple[int, ...] = ()
+    if texts.width:
+        sizes = texts.select(pl.all().str.len_bytes().sum()).row(0)
+    return sum(sizes) + VIEW * texts.width * rows.height

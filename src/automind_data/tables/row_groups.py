@@ -10,8 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from automind_data.common.errors import AutomindError
 from automind_data.common.layout import column_family
-from automind_data.tables.plain_rows import Rows, joined
+from automind_data.tables.plain_rows import Rows, joined, text_size
 
 __all__ = ["Reader", "RowGroups"]
 
@@ -19,6 +20,8 @@ Reader = Callable[[pa.Table], None]
 
 MOST_WAITING = 1
 """Row groups that wait, complete, for the one that is being written."""
+MOST_TEXT = 128 << 20
+"""Bytes of a row group's text; published tables have two columns of it, with short keys."""
 
 
 class RowGroups:
@@ -48,7 +51,7 @@ class RowGroups:
         self._readers = tuple(readers)
         self._size = rows
         self._waiting: list[Rows] = []
-        self._rows = 0
+        self._rows = self._text = 0
         self._thread = ThreadPoolExecutor(1)
         self._written: deque[Future[None]] = deque()
 
@@ -65,29 +68,42 @@ class RowGroups:
             self._thread.shutdown(cancel_futures=True)
             self._writer.close()
 
-    def add(self, rows: Rows) -> None:
-        """Take the next rows."""
+    def add(self, rows: Rows, file: str) -> None:
+        """Take the next rows, which come from `file`.
+
+        Raises
+        ------
+        AutomindError
+            There is too much text in the rows of one group.
+        """
         self._waiting.append(rows)
         self._rows += rows.height
+        self._text += text_size(rows)
         while self._rows >= self._size:
-            self._hand_over(self._size)
+            _require_little_text(self._hand_over(self._size), file)
+        _require_little_text(self._text, file)
 
     def describe(self, metadata: Mapping[str, str]) -> None:
         """Put this into the file's metadata."""
         self._wait()
         self._writer.add_key_value_metadata(dict(metadata))
 
-    def _hand_over(self, rows: int) -> None:
-        group, left = [], rows
+    def _hand_over(self, rows: int) -> int:
+        """Give rows to the thread that writes; return how much text they hold."""
+        group: list[Rows] = []
+        left = rows
         while left:
             first = self._waiting.pop(0)
             group.append(first.slice(0, left))
             if first.height > left:
                 self._waiting.insert(0, first.slice(left))
             left -= group[-1].height
+        text = sum(map(text_size, group))
         self._rows -= rows
+        self._text -= text
         self._wait(MOST_WAITING)
         self._written.append(self._thread.submit(self._write, group))
+        return text
 
     def _wait(self, most: int = 0) -> None:
         while len(self._written) > most:
@@ -99,3 +115,9 @@ class RowGroups:
         for read in self._readers:
             read(group)
         self._writer.write_table(group, row_group_size=group.num_rows)
+
+
+def _require_little_text(size: int, file: str) -> None:
+    if size > MOST_TEXT:
+        rule = f"has more than {MOST_TEXT} bytes of text in the rows of one group"
+        raise AutomindError(file, rule, "look at its columns of text")
