@@ -20,7 +20,7 @@ NONE = torch.distributions.Uniform(torch.ones(1), torch.ones(1), validate_args=F
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ({"names": [NAMES[1], *NAMES[1:]]}, "other parameters than the 28"),
+        ({"names": [NAMES[1], *NAMES[1:]]}, f"names parameters more than once: ['{NAMES[1]}']"),
         ({"names": ["params_net.mystery", *NAMES[1:]]}, "params_net.mystery"),
         ({"names": NAMES[:-1]}, "of different numbers"),
         ({"names": None}, "has no names, marginals and units"),

@@ -7,6 +7,7 @@ autoregressive flows of nflows, with and without a fully connected embedding net
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -177,6 +178,9 @@ def _bounds(state: dict[str, Any], values: Values) -> list[Description]:
         raise values.refuse("has no names, marginals and units")
     if not len(names) == len(marginals) == len(units):
         raise values.refuse("has names, marginals and units of different numbers")
+    twice = sorted(name for name, times in Counter(map(str, names)).items() if times > 1)
+    if twice:
+        raise values.refuse(f"names parameters more than once: {twice[:5]}")
     if sorted(map(str, names)) != sorted(PARAMETER_NAMES):
         odd = sorted(set(map(str, names)) ^ set(PARAMETER_NAMES))
         raise values.refuse(f"has other parameters than the 28 of the network model: {odd[:5]}")
