@@ -73,16 +73,17 @@ class PlainReader:
     schema
         The columns that are not left out, in the same order.
     room
-        How many rows are gathered.
+        How many rows are gathered at most; fewer where the first text has fewer.
     """
 
     def __init__(self, kinds: Sequence[str], schema: pa.Schema, room: int) -> None:
         self._readable = len(kinds) >= 2 and KINDS.keys() >= set(kinds)
         self._kinds = np.array([KINDS.get(kind, 0) for kind in kinds], np.uint8)
-        self._schema, self._room = schema, room
-        self._make_room()
+        self._schema, self._most = schema, room
+        self._make_room(0)
 
-    def _make_room(self) -> None:
+    def _make_room(self, rows: int) -> None:
+        self._room = min(rows, self._most)
         shape = len(self._schema), self._room + APART
         self._values, self._known = np.empty(shape, np.int64), np.empty(shape, np.uint8)
         self._filled = 0
@@ -95,7 +96,7 @@ class PlainReader:
     @property
     def full(self) -> bool:
         """Whether there is no room for another row."""
-        return self._filled == self._room
+        return 0 < self._filled == self._room
 
     def read(self, text: NDArray[np.uint8], begin: int, size: int, longest: int) -> int:
         """Read lines from `begin` on, up to one that is not plain or until there is no room.
@@ -116,6 +117,8 @@ class PlainReader:
         """
         if not self._readable:
             return begin
+        if not self._room:
+            self._make_room((size - begin) // len(self._kinds) + 1)
         place = np.array([begin])
         self._filled = decimals.read_rows(
             text,
@@ -142,7 +145,7 @@ class PlainReader:
             rows = PlainRows(self._schema, rows.values.copy(), rows.known.copy())
             self._filled = 0
         else:
-            self._make_room()
+            self._make_room(self._room if self._room == self._most else 0)
         return rows
 
 
