@@ -29,6 +29,7 @@ __all__ = [
     "Sampled",
     "sample_observations",
     "skip_observations",
+    "unusable",
     "write_samples",
 ]
 
@@ -125,7 +126,7 @@ def sample_observations(
     sampled: list[Sampled] = []
     each, total = n * oversample, n * oversample * len(keys)
     for number, key in enumerate(keys):
-        reason = _unusable(dgm, rows.get(key))
+        reason = unusable(dgm, rows.get(key))
         if reason is not None:
             sampled.append((ObservationRecord(key, "skipped", reason), None))
         else:
@@ -158,7 +159,8 @@ def sample_observations(
     return sampled
 
 
-def _unusable(dgm: DGM, row: Mapping[str, Any] | None) -> str | None:
+def unusable(dgm: DGM, row: Mapping[str, Any] | None) -> str | None:
+    """Say why an observation cannot be sampled; None where it can."""
     if row is None:
         return "the observation table has no such row"
     x = dgm.conditioning(row)

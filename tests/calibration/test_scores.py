@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from automind_data.calibration.baseline import fit_gaussian
-from automind_data.calibration.misfit import SCORES, Misfit
+from automind_data.calibration.misfit import SCORES, find_misfit
 
 
 def test_the_baseline_learns_what_is_linear_and_only_that() -> None:
@@ -36,7 +36,7 @@ def test_features_like_those_of_training_are_not_odd(name: str, width: int) -> N
     made = generator.normal(size=(700, len(mixing))) @ mixing + 0.1 * generator.normal(
         size=(700, width)
     )
-    misfit = Misfit(made[:200], name)
+    misfit = find_misfit(made[:200], name)
     p = misfit.of(made[200:]).p
     assert p.min() >= 1 / 201 and p.max() <= 1
     for share in (0.05, 0.5):
@@ -50,4 +50,4 @@ def test_the_density_score_looks_beyond_the_main_directions() -> None:
     generator = np.random.default_rng(4)
     x = np.outer(generator.normal(size=200), np.ones(50)) + 0.01 * generator.normal(size=(200, 50))
     strange = np.tile([0.3, -0.3], 25)[None]
-    assert Misfit(x, "density").of(strange).p[0] == pytest.approx(1 / 201)
+    assert find_misfit(x, "density").of(strange).p[0] == pytest.approx(1 / 201)

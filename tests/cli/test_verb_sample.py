@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from automind_data.calibration.misfit import find_misfit
+from automind_data.calibration.reference import reference_of, write_reference
 from automind_data.common.layout import DATASETS, OBSERVATION_TABLES, Dataset
 from automind_data.common.observations import read_observations
 from automind_data.dgm import load
+from tests.conftest import run
 
 Change = Callable[[dict[str, Any], dict[str, np.ndarray]], None]
 FINAL = "_transform._transforms.1.transform_net.final_layer.weight"
@@ -312,3 +316,116 @@ def test_same_file_whatever_the_chunk_size_and_the_threads(
         assert done.code == 0 and "2 observations, 300 rows each" in done.out, done
         written.add((out.read_bytes(), record.read_bytes()))
     assert len(written) == 1
+
+
+@pytest.fixture
+def clone(dgms: Path, tmp_path: Path, table: pd.DataFrame) -> Path:
+    """A folder as a clone is: the burst estimator, three observations, and a reference.
+
+    The reference was made of simulations that are like the first observation only.
+    """
+    shutil.copytree(dgms / "burst", tmp_path / "derived/dgms/burst")
+    table.to_csv(tmp_path / "table.csv", index=False)
+    dgm = load(dgms / "burst")
+    x = dgm.conditioning(table.iloc[0])
+    near = x + 0.02 * np.random.default_rng(0).normal(size=(150, 4))
+    write_reference(
+        reference_of(tmp_path / "derived/dgms/burst"), find_misfit(near, "density"), dgm
+    )
+    return tmp_path
+
+
+def sample(automind: Callable[..., Any], clone: Path, *options: str) -> Any:
+    return automind(
+        "sample", "--dgm", clone / "derived/dgms/burst", "--observations", clone / "table.csv",
+        "-n", "5", *options, clone / "out.parquet",
+    )  # fmt: skip
+
+
+def test_an_observation_outside_the_training_features(
+    automind: Callable[..., Any], clone: Path
+) -> None:
+    done = sample(automind, clone, "--record", str(clone / "record.json"))
+    first, second = done.err.splitlines()
+    assert done.code == 0
+    for line, key in ((first, "161001_1"), (second, "161001_2")):
+        assert line.startswith(f"warning: {key} lies outside the training features: ")
+        assert "nat per feature, p 0.0066; its samples are an extrapolation" in line
+    said = json.loads((clone / "record.json").read_text())
+    assert [each["outside"] for each in said["compared"]] == [False, True, True]
+    scores = [each["score"] for each in said["compared"]]
+    assert f"score {scores[1]:.3g} nat" in first and scores[0] < 0 < 10 < scores[1]
+    compared = (clone / "out.parquet").read_bytes()
+    done = sample(automind, clone, "--reference", "none", "--record", str(clone / "record.json"))
+    assert done.code == 0 and done.err == ""
+    assert "compared" not in json.loads((clone / "record.json").read_text())
+    assert (clone / "out.parquet").read_bytes() == compared
+
+
+def test_strict_refuses_what_lies_outside(automind: Callable[..., Any], clone: Path) -> None:
+    done = sample(automind, clone, "--strict", "--record", str(clone / "record.json"))
+    (line,) = done.err.splitlines()
+    assert done.code == 1 and f"{clone / 'table.csv'}: 161001_1 lies outside" in line
+    assert "(one of 2 such observations); next: " in line
+    assert not (clone / "out.parquet").exists() and not (clone / "record.json").exists()
+    done = sample(automind, clone, "--strict", "--observation", KEY)
+    assert done.code == 0 and done.err == "" and (clone / "out.parquet").exists()
+
+
+def test_strict_refuses_what_lacks_a_feature(
+    automind: Callable[..., Any], clone: Path, table: pd.DataFrame
+) -> None:
+    table.loc[1, table.columns[3]] = np.nan
+    table.to_csv(clone / "table.csv", index=False)
+    only = ("--observation", KEY, "--observation", "161001_1")
+    done = sample(automind, clone, *only)
+    assert done.code == 0 and done.err.startswith("skipped 161001_1: 1 of 4 features are missing")
+    (clone / "out.parquet").unlink()
+    done = sample(automind, clone, "--strict", *only)
+    (line,) = done.err.splitlines()
+    assert done.code == 1 and "161001_1: 1 of 4 features are missing or out of bounds" in line
+    assert not (clone / "out.parquet").exists()
+
+
+def test_without_a_reference(automind: Callable[..., Any], clone: Path) -> None:
+    place = reference_of(clone / "derived/dgms/burst")
+    moved = place.rename(clone / "mine.safetensors")
+    done = sample(automind, clone)
+    assert done.code == 0
+    assert done.err == "not compared with training features: no --reference\n"
+    (clone / "out.parquet").unlink()
+    for options in ((), ("--reference", "none")):
+        done = sample(automind, clone, "--strict", *options)
+        (line,) = done.err.splitlines()
+        assert done.code == 1 and "burst: has no reference of training features" in line
+    done = sample(automind, clone, "--reference", str(clone / "nowhere"))
+    assert done.code == 1 and f"{clone / 'nowhere'}: is not there" in done.err
+    assert not (clone / "out.parquet").exists()
+    done = sample(automind, clone, "--reference", str(moved))
+    assert done.code == 0 and done.err.count("warning: ") == 2
+
+
+def test_a_recording_outside_the_training_features(
+    automind: Callable[..., Any], clone: Path, release: Path
+) -> None:
+    command = ["sample", "--dgm", clone / "derived/dgms/burst", "-n", "5", "--recording"]
+    command += [release / "observations/example_raw_data.npz"]
+    done = automind(*command, clone / "out.parquet")
+    (line,) = done.err.splitlines()
+    assert done.code == 0 and line.startswith("warning: LFP_Sp_161223.mat lies outside")
+    done = automind(*command, "--strict", clone / "strict.parquet")
+    (line,) = done.err.splitlines()
+    assert done.code == 1 and "example_raw_data.npz: LFP_Sp_161223.mat lies outside" in line
+    assert not (clone / "strict.parquet").exists()
+
+
+def test_comparing_imports_nothing_heavy(clone: Path) -> None:
+    command = ["sample", "--dgm", "burst", "--observations", "table.csv", "-n", "5", "--strict"]
+    code = (
+        "import sys; from automind_data.common.command import main;"
+        f"sys.argv = {['automind-data', *command, '--observation', KEY, 'out.parquet']};"
+        "\ntry: main()\nexcept SystemExit: pass\n"
+        "print(sorted({'torch', 'sbi', 'matplotlib', 'scipy'} & set(sys.modules)))"
+    )
+    done = run(sys.executable, "-c", code, cwd=clone)
+    assert done.stdout.splitlines()[-1] == "[]" and (clone / "out.parquet").exists()

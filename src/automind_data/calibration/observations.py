@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automind_data.calibration.judge import GIVE_OR_TAKE, LEVEL, Check, Number, Verdict
+from automind_data.calibration.judge import LEVEL, Check, Number, Verdict
 from automind_data.calibration.measure import Acceptance, Settings
 from automind_data.calibration.misfit import Misfit, Oddness
 from automind_data.common.layout import OBSERVATION_TABLES
@@ -21,10 +21,7 @@ from automind_data.dgm.rejection import Leak
 if TYPE_CHECKING:
     from automind_data.dgm.model import DGM
 
-__all__ = ["OUTSIDE", "Observed", "accept_observations", "judge_misfit", "tables_for"]
-
-OUTSIDE = 0.01
-"""An observation with a p-value of this or less by any score lies outside."""
+__all__ = ["Observed", "accept_observations", "judge_misfit", "tables_for"]
 
 
 @dataclass(frozen=True)
@@ -117,26 +114,41 @@ def judge_misfit(
     outside: NDArray[np.bool_] | None = None
     for name, misfit in misfits.items():
         if len(heldout):
-            numbers[f"simulations_outside_{name}"] = _share(misfit.of(heldout).p <= OUTSIDE)
-        flags = observed[name].p <= OUTSIDE
+            flags = misfit.of(heldout).outside
+            numbers[f"simulations_outside_{name}"] = _share(flags, misfit)
+        flags = observed[name].outside
         outside = flags if outside is None else outside | flags
         n = len(flags)
         if n:
-            numbers[f"observations_outside_{name}"] = _share(flags)
-            p = min(p, len(misfits) * _at_least(int(flags.sum()), n, OUTSIDE))
+            numbers[f"observations_outside_{name}"] = _share(flags, misfit)
+            p = min(p, len(misfits) * _at_least(int(flags.sum()), n, misfit))
     count = int(outside.sum()) if outside is not None else 0
     said = f"real observations outside the features of training simulations: {count} of {n}"
     verdict: Verdict = "undecided" if not n else "fail" if p < LEVEL else "pass"
     return Check("misspecification", verdict, said, n, min(p, 1.0) if n else None, numbers)
 
 
-def _share(flags: NDArray[np.bool_]) -> Number:
+def _share(flags: NDArray[np.bool_], misfit: Misfit) -> Number:
     n, share = len(flags), float(flags.mean())
-    wide = GIVE_OR_TAKE * math.sqrt(OUTSIDE * (1 - OUTSIDE) / n)
-    return Number(share, math.sqrt(share * (1 - share) / n), OUTSIDE, wide)
+    few, all_of_them = misfit.outside_of
+    most = next(count for count in range(n + 1) if _at_least(count + 1, n, misfit) <= LEVEL)
+    exact = few / all_of_them
+    return Number(share, math.sqrt(share * (1 - share) / n), exact, most / n - exact)
 
 
-def _at_least(count: int, n: int, share: float) -> float:
-    """Return the probability that `count` or more of n happen."""
-    fewer = (math.comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(count))
+def _at_least(count: int, n: int, misfit: Misfit) -> float:
+    """Return the probability that `count` or more of n rows lie outside by chance.
+
+    The share that does is a draw from a beta distribution; so the count is beta-binomial.
+    """
+    few, all_of_them = misfit.outside_of
+    fewer = (_beta_binomial(k, n, few, all_of_them - few) for k in range(count))
     return max(1 - math.fsum(fewer), 0.0)
+
+
+def _beta_binomial(k: int, n: int, a: int, b: int) -> float:
+    return math.comb(n, k) * math.exp(_log_beta(k + a, n - k + b) - _log_beta(a, b))
+
+
+def _log_beta(a: int, b: int) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)

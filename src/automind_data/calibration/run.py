@@ -21,14 +21,14 @@ from automind_data.calibration.judge import (
     usable,
 )
 from automind_data.calibration.measure import Measured, Settings, Truths, measure
-from automind_data.calibration.misfit import SCORES, Misfit, Oddness
+from automind_data.calibration.misfit import SCORES, Misfit, Oddness, find_misfit
 from automind_data.calibration.observations import (
-    OUTSIDE,
     Observed,
     accept_observations,
     judge_misfit,
     tables_for,
 )
+from automind_data.calibration.reference import REFERENCE, write_reference
 from automind_data.calibration.rows import Simulations, read_simulations
 from automind_data.calibration.tables import (
     coverage_table,
@@ -61,8 +61,8 @@ class Calibrated:
         The simulations that it was trained on and those it was held to.
     found, checks, parameters
         What was counted, what it means, and the same for each parameter.
-    observed, oddness
-        Each observation, and how odd the usable ones are by each score.
+    observed, oddness, misfits
+        Each observation, how odd the usable ones are by each score, and the scores.
     settings
         Seed and numbers of draws.
     """
@@ -76,6 +76,7 @@ class Calibrated:
     parameters: tuple[ParameterCheck, ...]
     observed: tuple[Observed, ...]
     oddness: Mapping[str, Oddness]
+    misfits: Mapping[str, Misfit]
     settings: Settings
 
 
@@ -132,9 +133,12 @@ def calibrate(
     seen = [each for each in observed if each.x is not None]
     x = np.array([each.x for each in seen]).reshape(len(seen), len(dgm.recipe.columns))
     real = np.array([each.real for each in seen], bool)
-    misfits = {name: Misfit(known.x, name) for name in SCORES} if enough else {}
+    misfits = {name: find_misfit(known.x, name) for name in SCORES} if enough else {}
     oddness = {name: misfit.of(x) for name, misfit in misfits.items()}
-    recorded = {name: Oddness(odd.score[real], odd.p[real]) for name, odd in oddness.items()}
+    recorded = {
+        name: Oddness(odd.score[real], odd.p[real], odd.outside[real])
+        for name, odd in oddness.items()
+    }
     accepted = [each.acceptance for each in seen if each.acceptance is not None]
     checks = judge(found, accepted, names=dgm.names, settings=settings)
     checks.append(judge_misfit(misfits, new.x, recorded))
@@ -149,6 +153,7 @@ def calibrate(
         tuple(parameters),
         tuple(observed),
         oddness,
+        misfits,
         settings,
     )
 
@@ -156,13 +161,16 @@ def calibrate(
 def write_calibrated(out: str | Path, each: Sequence[Calibrated]) -> None:
     """Write a folder for each density estimator, and `metrics.json` for all.
 
-    A folder has `record.json` and one CSV for each plot; see `docs/calibration.md`.
+    A folder has `record.json`, one CSV for each plot (see `docs/calibration.md`), and the
+    reference that `sample` compares observations with.
     """
     out = Path(out)
     for one in each:
         with atomic_folder(out / one.name) as part:
             write_json(part / "record.json", _rounded(_record(one)))
             _write_tables(part, one)
+            if "density" in one.misfits:
+                write_reference(part / REFERENCE, one.misfits["density"], one.dgm)
     write_json(out / METRICS, _rounded({one.name: _metrics(one) for one in each}))
 
 
@@ -195,7 +203,7 @@ def _observations(one: Calibrated) -> list[dict[str, Any]]:
         for name in SCORES:
             row |= dict.fromkeys((name, f"{name}_p", f"{name}_p_error"))
         if each.x is not None and one.oddness:
-            row["outside"] = any(odd.p[place] <= OUTSIDE for odd in one.oddness.values())
+            row["outside"] = any(bool(odd.outside[place]) for odd in one.oddness.values())
             for name, odd in one.oddness.items():
                 p = float(odd.p[place])
                 row[name], row[f"{name}_p"] = float(odd.score[place]), p

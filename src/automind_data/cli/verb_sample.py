@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import DATASETS
 from automind_data.params import read_params
+
+if TYPE_CHECKING:
+    from automind_data.calibration.reference import Compared
+    from automind_data.dgm.model import DGM
 
 __all__ = ["command"]
 
@@ -40,6 +45,11 @@ __all__ = ["command"]
 @click.option("--params", type=click.Path(), help="Take sampling from this params.yaml.")
 @click.option("--discovered", type=click.Path(), help="List of the released table's x_o.")
 @click.option("--gate", type=click.Path(), help="Sample only if this gate is open.")
+@click.option(
+    "--reference", metavar="FILE|none",
+    help="What training features look like, from `calibrate`. Default: the clone's.",
+)  # fmt: skip
+@click.option("--strict", is_flag=True, help="Refuse what lacks a feature or lies outside them.")
 @click.option("--record", type=click.Path(), help="JSON: what became of each observation.")
 def command(
     out: str,
@@ -58,6 +68,8 @@ def command(
     params: str | None,
     discovered: str | None,
     gate: str | None,
+    reference: str | None,
+    strict: bool,
     record: str | None,
 ) -> None:
     """Draw posterior samples for observations from a trained density estimator.
@@ -124,6 +136,12 @@ def command(
                 raise AutomindError(
                     table, f"has no observation {key}", f"use one of {', '.join(rows)}"
                 )
+    odd, against = _compared(estimator, folder, rows, list(wanted), reference)
+    if strict and not closed:
+        if against is None:
+            rule = "has no reference of training features, so nothing can be said to lie outside"
+            raise AutomindError(folder, rule, "make one with `automind-data calibrate`")
+        _refuse(table, estimator, rows, list(wanted), odd)
     sampled: list[Sampled] = []
     if closed:
         reason = f"the gate of the data set is closed by {', '.join(closed)}"
@@ -152,17 +170,66 @@ def command(
         why = f": {skipped[0].x_o}: {skipped[0].reason}" if skipped else ""
         rule = f"has no observation that can be sampled{why}"
         raise AutomindError(table, rule, "check it with `automind-data validate`")
-    about = {
+    about: dict[str, Any] = {
         "dataset": dataset,
         "dgm": folder.name,
         "seed": seed,
         "n_samples": n_samples,
         "oversample": oversample,
     }
+    if against is not None:
+        about["compared"] = [asdict(each) for each in odd]
     write_samples(out, record, sampled, about, estimator)
     for one in skipped:
         click.echo(f"skipped {one.x_o}: {one.reason}", err=True)
+    for each in odd:
+        if each.outside:
+            click.echo(f"warning: {_outside(each)}; its samples are an extrapolation", err=True)
+    if against is None and reference is None:
+        click.echo("not compared with training features: no --reference", err=True)
     click.echo(f"{out}: {done} observation{'s' * (done != 1)}, {n_samples} rows each")
+
+
+def _compared(
+    estimator: DGM,
+    folder: Path,
+    rows: Mapping[str, Mapping[str, Any]],
+    wanted: Sequence[str],
+    reference: str | None,
+) -> tuple[list[Compared], Path | None]:
+    """Compare observations with the reference that was asked for, or else the clone's."""
+    from automind_data.calibration.reference import compare, read_reference, reference_of
+
+    if reference == "none":
+        return [], None
+    path = Path(reference) if reference is not None else reference_of(folder)
+    if reference is None and not path.is_file():
+        return [], None
+    return compare(estimator, rows, wanted, read_reference(path, estimator)), path
+
+
+def _refuse(
+    table: str,
+    estimator: DGM,
+    rows: Mapping[str, Mapping[str, Any]],
+    wanted: Sequence[str],
+    odd: Sequence[Compared],
+) -> None:
+    from automind_data.sampling import unusable
+
+    lacking = ((key, unusable(estimator, rows.get(key))) for key in wanted)
+    said = [f"{key}: {reason}" for key, reason in lacking if reason is not None]
+    said += [_outside(each) for each in odd if each.outside]
+    if said:
+        more = f" (one of {len(said)} such observations)" if len(said) > 1 else ""
+        raise AutomindError(table, f"{said[0]}{more}", "correct it, or leave out --strict")
+
+
+def _outside(each: Compared) -> str:
+    return (
+        f"{each.x_o} lies outside the training features: misspecification score"
+        f" {each.score:.3g} nat per feature, p {each.p:.2g}"
+    )
 
 
 def _errors_of(gate: Path) -> list[str]:
