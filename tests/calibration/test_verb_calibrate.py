@@ -33,7 +33,7 @@ def made(
 ) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("calibrated")
     done = run(*arguments(root, dgms, tables, folder), folder / "out", cwd=folder)
-    return folder / "out", done.stdout
+    return folder / "out", done.stdout + done.stderr
 
 
 def test_the_sample_release_loses_to_the_prior_and_sbc_does_not_tell(
@@ -46,6 +46,24 @@ def test_the_sample_release_loses_to_the_prior_and_sbc_does_not_tell(
     assert checks["prior"]["verdict"] == checks["coverage"]["verdict"] == "fail"
     assert checks["sbc"]["verdict"] == "undecided" and checks["sbc"]["p"] > LEVEL
     assert "burst prior: fail, it loses to the prior" in said
+
+
+def test_observations_are_compared_here_and_by_the_reference_alike(
+    made: tuple[Path, str], dgms: Path, tables: Path, tmp_path: Path
+) -> None:
+    out, said = made
+    listed = pd.read_csv(out / "burst/observations.csv", dtype={"x_o": str}).set_index("x_o")
+    outside = listed.index[listed["outside"].astype(bool)]
+    assert len(outside) == 1 and f"warning: {outside[0]} of organoid_summary lies outside" in said
+    command = ["--observations", tables / "organoid_summary.parquet", "-n", "1"]
+    command += ["--reference", out / "burst/reference.safetensors", "--record", "record.json"]
+    done = run("automind-data", "sample", "--dgm", dgms / "burst", *command, cwd=tmp_path)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"warning: {outside[0]} lies outside the training features")
+    compared = json.loads((tmp_path / "record.json").read_text())["compared"]
+    for each in compared:
+        assert each["score"] == pytest.approx(listed["density"][each["x_o"]], rel=1e-5)
+        assert each["p"] == pytest.approx(listed["density_p"][each["x_o"]], rel=1e-5)
 
 
 def test_every_number_has_its_n_its_seed_and_its_error(made: tuple[Path, str]) -> None:

@@ -331,11 +331,13 @@ def _calibration(folder: Path, name: str) -> None:
     table = "allenvc_summary" if name == "psd" else "organoid_summary"
     there = keys(table)
     odd = {each: np.geomspace(0.005, 1, len(there)) for each in ("mmd_p", "density_p")}
+    outside = [str(p <= 0.01) for p in odd["density_p"]]
     simulated = {
         "table": ["synthetic_summary"],
         "x_o": ["77_5"],
         "mmd_p": [0.5],
         "density_p": [0.5],
+        "outside": ["False"],
     }
     for path, values in {
         "sbc": edges | curves,
@@ -346,7 +348,7 @@ def _calibration(folder: Path, name: str) -> None:
             "x_o": [f"5_{at}" for at in range(n)], "log_prob": np.linspace(-9, 3, n),
             "gaussian": np.linspace(-1, 1, n),
         },
-        "observations": {"table": [table] * len(there), "x_o": there} | odd,
+        "observations": {"table": [table] * len(there), "x_o": there} | odd | {"outside": outside},
     }.items():  # fmt: skip
         frame = pl.DataFrame(values)
         if path == "observations":

@@ -117,6 +117,18 @@ def test_another_observation_changes_every_part(page, root):
     assert "161029_2_3: 60 posterior draws, 9 models" in page.inner_text("#status")
 
 
+def test_an_observation_unlike_the_training_is_called_so(page):
+    fact = ".current [data-fact=likeness]"
+    page.locator("#chooser label:has([value='synthetic'])").click()
+    assert page.inner_text(fact) == "yes (p 0.5 by mmd, 0.5 by density)"
+    page.click("#next")
+    assert page.inner_text(fact) == "not compared"
+    page.locator("#chooser label:has([value='mouse-vis'])").click()
+    assert page.inner_text(fact) == "no: it lies outside (p 0.005 by mmd, 0.005 by density)"
+    page.click("#next")
+    assert page.inner_text(fact).startswith("yes (p 0.171 ")
+
+
 def test_the_buttons_walk_through_the_observations(page):
     page.locator("#chooser label:has([value='synthetic'])").click()
     walked = [shown_key(page)]

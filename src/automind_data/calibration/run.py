@@ -79,6 +79,16 @@ class Calibrated:
     misfits: Mapping[str, Misfit]
     settings: Settings
 
+    @property
+    def outside(self) -> list[tuple[str, str]]:
+        """Table and key of each recorded observation that lies outside by any score."""
+        seen = [each for each in self.observed if each.x is not None]
+        return [
+            (each.table, each.x_o)
+            for at, each in enumerate(seen)
+            if each.real and any(bool(odd.outside[at]) for odd in self.oddness.values())
+        ]
+
 
 def calibrate(
     folder: str | Path,

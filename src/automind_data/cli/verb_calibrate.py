@@ -83,6 +83,10 @@ def command(
     for one in made:
         for check in one.checks:
             click.echo(f"{one.name} {check.name}: {check.verdict}, {check.said}")
+        for table, x_o in one.outside:
+            click.echo(
+                f"warning: {x_o} of {table} lies outside the training of {one.name}", err=True
+            )
 
 
 def _folder(name: str) -> Path:

@@ -15,7 +15,14 @@ from automind_data.common.layout import DGMS, OBSERVATION_TABLES
 from automind_data.report.inputs import read_json
 from automind_data.report.words import number
 
-__all__ = ["READING", "Calibrated", "CalibrationRecord", "calibration_view", "read_calibration"]
+__all__ = [
+    "READING",
+    "Calibrated",
+    "CalibrationRecord",
+    "calibration_view",
+    "likeness",
+    "read_calibration",
+]
 
 AGAIN = "make it again with `dvc repro`"
 MOST_SIMULATIONS = 600
@@ -174,6 +181,20 @@ def calibration_view(calibrated: Calibrated) -> dict[str, Any]:
         },
         "rows": _parameter_rows(tables["parameters"]),
     }
+
+
+def likeness(calibrated: Calibrated | None, table: str, key: str) -> str:
+    """Say whether an observation is like the simulations that an estimator was trained on."""
+    listed = calibrated.tables["observations"] if calibrated is not None else {}
+    names = [each.removesuffix("_p") for each in listed if each.endswith("_p")]
+    places = zip(listed.get("table", ()), listed.get("x_o", ()), strict=True)
+    at = next((at for at, place in enumerate(places) if place == (table, key)), None)
+    known = [] if at is None else [name for name in names if listed[f"{name}_p"][at] is not None]
+    if at is None or not known:
+        return "not compared"
+    said = ", ".join(f"{number(listed[f'{name}_p'][at])} by {name}" for name in known)
+    outside = listed.get("outside", [""] * (at + 1))[at] == "True"
+    return f"{'no: it lies outside' if outside else 'yes'} (p {said})"
 
 
 def _is_recorded(table: str) -> bool:

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from automind_data.common.files import write_text
 from automind_data.common.layout import DGMS, FILES, PARAMETERS
 from automind_data.params import ReportParams
-from automind_data.report.calibration import READING, calibration_view
+from automind_data.report.calibration import READING, Calibrated, calibration_view, likeness
 from automind_data.report.explorer import View, island, observation_view, points_each, set_view
 from automind_data.report.gather import Report, gather
 from automind_data.report.numbers import marginal_rows, narrowest, sentences, target_rows
@@ -91,7 +91,10 @@ def render(report: Report) -> str:
     most_points = points_each(sum(len(shown.observations) for shown in report.sets))
     return environment.get_template("page.html").render(
         report=report,
-        views={shown.dataset.name: _views(shown, most_points) for shown in report.sets},
+        views={
+            shown.dataset.name: _views(shown, most_points, _calibrated(report, shown))
+            for shown in report.sets
+        },
         calibrations=[calibration_view(each) for each in report.calibration],
         reading=READING,
         figures=figures(report),
@@ -104,7 +107,11 @@ def render(report: Report) -> str:
     )
 
 
-def _views(shown: SetReport, most_points: int) -> dict[str, Any]:
+def _calibrated(report: Report, shown: SetReport) -> Calibrated | None:
+    return next((each for each in report.calibration if each.name == shown.dataset.dgm), None)
+
+
+def _views(shown: SetReport, most_points: int, calibrated: Calibrated | None) -> dict[str, Any]:
     """The set, all its observations, and the one that stands in the page without a script."""
     bounds = shown.estimator.parameters if shown.estimator else ()
     low, high = (np.array([getattr(bound, end) for bound in bounds]) for end in ("low", "high"))
@@ -116,7 +123,10 @@ def _views(shown: SetReport, most_points: int) -> dict[str, Any]:
             "marginals": marginal_rows(each.draws, bounds),
         }
         view["narrowest"] = narrowest(each.draws, 4)
-        view["said"] = sentences(view, shown.picks)
+        view["said"] = {
+            **sentences(view, shown.picks),
+            "likeness": likeness(calibrated, shown.dataset.observations, each.key),
+        }
         ranked = shown.ranking.observations.get(each.key) if shown.ranking else None
         view["ranked"] = (
             ranked_view(ranked, shown.ranking.record, low, high - low)
