@@ -49,9 +49,14 @@ def golden() -> Path:
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The twelve files of the newest sample release, in the published layout."""
+    return copy_release(tmp_path_factory.mktemp("release"))
+
+
+def copy_release(folder: Path) -> Path:
+    """Copy the twelve files of the newest sample release to a folder."""
     from automind_data.common.layout import FILES
 
-    folder, md5s = tmp_path_factory.mktemp("release"), sample_md5s()
+    md5s = sample_md5s()
     for file in FILES:
         md5 = md5s[file.path]
         target = folder / file.path

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow.parquet
 import pytest
 
 from automind_data.dgm import load
@@ -23,25 +20,16 @@ from automind_data.features import (
     read_settings,
 )
 from automind_data.pickles.convert import convert_archive_params
-from automind_data.tables import tabulate
+from tests.features.golden_rows import (
+    AMBIGUOUS,
+    bound_of,
+    discovered_rows,
+    family_of,
+    first_row,
+    off,
+    raw_runs,
+)
 from tests.features.recordings import written_down
-
-BOUNDS = {"isi": 1e-6, "psd": 1e-6, "burst": 1e-4, "pca": 1e-3}
-AMBIGUOUS = "656"
-"""Fires at its ceiling: which of its equal peaks counts is up to noise in the original."""
-
-
-def first_row(path: Path) -> dict[str, float]:
-    with path.open(newline="") as file:
-        header, row, *_ = csv.reader(file)
-    return {name: float(value or "nan") for name, value in list(zip(header, row, strict=True))[1:]}
-
-
-def off(made: float, wanted: float) -> float:
-    """Relative difference; infinite where only one of two has a value."""
-    if math.isnan(made) or math.isnan(wanted):
-        return 0.0 if math.isnan(made) and math.isnan(wanted) else math.inf
-    return abs(made - wanted) / abs(wanted) if made != wanted else 0.0
 
 
 def worst(made: dict[str, float], wanted: dict[str, float]) -> float:
@@ -117,30 +105,7 @@ def discovered(
     release: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[str, float]]:
     """Rows of `synthetic.zip` by random seed."""
-    out = tmp_path_factory.mktemp("tables") / "synthetic.parquet"
-    for _ in tabulate(release / "discovered_posterior_samples" / "synthetic.zip", out):
-        pass
-    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(out).to_pylist()
-    return {
-        str(row["params_settings.random_seed"]): {
-            name: math.nan if value is None else value
-            for name, value in row.items()
-            if name.split("_")[0] in BOUNDS
-        }
-        for row in rows
-    }
-
-
-def raw_runs(golden: Path) -> dict[str, Recording]:
-    held, runs = np.load(golden / "raw_synthetic.npz"), {}
-    for name in held.files:
-        seed, _, what = name.partition(".")
-        if what == "counts":
-            ends = np.cumsum(held[name])[:-1]
-            steps = np.split(held[f"{seed}.steps"].astype(np.int64), ends)
-            cells = [np.cumsum(each) / 1e4 for each in steps]
-            runs[seed] = Recording.from_arrays(cells, 10.1, seed)
-    return runs
+    return discovered_rows(release, tmp_path_factory.mktemp("tables") / "synthetic.parquet")
 
 
 def test_raw_runs_give_the_rows_of_the_published_table(
@@ -152,11 +117,8 @@ def test_raw_runs_give_the_rows_of_the_published_table(
         made, wanted = compute_features(run).row, discovered[seed]
         assert list(made) == list(wanted)
         for column, value in wanted.items():
-            family = column.split("_")[0]
-            bound = 1e-2 if column.startswith("pca_1") and len(column) > 5 else BOUNDS[family]
-            bound = 1e-2 if column == "pca_20" else bound
-            if family != "burst" or seed != AMBIGUOUS:
-                assert off(made[column], value) <= bound, (seed, column)
+            if family_of(column) != "burst" or seed != AMBIGUOUS:
+                assert off(made[column], value) <= bound_of(column), (seed, column)
 
 
 def test_some_runs_burst_and_some_do_not(discovered: dict[str, dict[str, float]]) -> None:
