@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from automind_data.calibration.judge import LEVEL
+from automind_data.common.layout import PARAMETER_NAMES
+from automind_data.report.calibration import calibration_view, read_calibration
 from tests.conftest import run
 
 
@@ -90,6 +93,19 @@ def test_observations_have_acceptance_and_scores(made: tuple[Path, str]) -> None
     usable = table[table["status"] == "usable"]
     assert len(usable) and (usable["acceptance"].between(0.2, 0.8)).all()
     assert usable[["mmd_p", "density_p"]].min().min() == pytest.approx(1 / 102, abs=1e-6)
+
+
+def test_the_report_finds_a_curve_for_each_picture(made: tuple[Path, str], tmp_path: Path) -> None:
+    shutil.copytree(made[0], tmp_path / "calibration")
+    (each,) = read_calibration(tmp_path)
+    view = calibration_view(each)
+    edges, curves = view["sbc"]["edges"], view["sbc"]["curves"]
+    assert list(curves) == list(PARAMETER_NAMES)
+    assert {len(values) for values in (*edges.values(), *curves.values())} == {99}
+    assert all(len(view["curves"][name]["level"]) == 99 for name in ("coverage", "tarp"))
+    assert len(view["simulations"]["log_prob"]) == len(view["simulations"]["gaussian"]) == 46
+    assert len(view["parameters"]["achieved"]) == 28
+    assert len(view["observations"]["scores"]["density"]) == 24
 
 
 def test_curves_are_ready_to_plot(root: Path, made: tuple[Path, str]) -> None:

@@ -323,7 +323,7 @@ def _calibration(folder: Path, name: str) -> None:
     share = np.linspace(0.05, 0.95, 19)
     wide = 0.3 * share * (1 - share)
     curves = {p.name: wide * (5 if at == 2 else 0.5) for at, p in enumerate(PARAMETERS)}
-    edges = {"rank": share, "lower": -wide, "upper": wide, "lowest": wide, "highest": wide}
+    edges = {"rank": share, "lower": -wide, "upper": wide, "lowest": wide / 2, "highest": 5 * wide}
     level = {"level": share, "calibrated": share, "lower": share - 0.05, "upper": share + 0.05}
     names = [p.name for p in PARAMETERS]
     columns = ("p", "z_mean", "z_square", "shrinkage", "achieved")
@@ -340,7 +340,8 @@ def _calibration(folder: Path, name: str) -> None:
         "outside": ["False"],
     }
     for path, values in {
-        "sbc": edges | curves,
+        "sbc": edges,
+        "ranks": {"rank": share} | curves,
         "coverage": level | {"covered": share**2},
         "tarp": level | {"covered": share},
         "parameters": {"parameter": names} | {each: np.linspace(0, 0.5, 28) for each in columns},

@@ -26,7 +26,7 @@ __all__ = [
 
 AGAIN = "make it again with `dvc repro`"
 MOST_SIMULATIONS = 600
-EDGES = ("rank", "lower", "upper", "lowest", "highest")
+EDGES = ("rank", "lower", "upper")
 Verdict = Literal["pass", "fail", "undecided"]
 Columns = dict[str, list[Any]]
 
@@ -133,6 +133,7 @@ def read_calibration(derived: Path) -> tuple[Calibrated, ...]:
 
 TABLES = {
     "sbc": EDGES,
+    "ranks": ("rank",),
     "coverage": ("level", "lower", "upper", "covered"),
     "tarp": ("level", "lower", "upper", "covered"),
     "parameters": ("parameter", "p", "z_mean", "z_square", "shrinkage", "achieved"),
@@ -145,7 +146,7 @@ TEXTS = ("parameter", "x_o", "table", "status", "outside")
 def calibration_view(calibrated: Calibrated) -> dict[str, Any]:
     """One density estimator for the page: checks as text, curves in thousandths."""
     tables = calibrated.tables
-    sbc = tables["sbc"]
+    sbc, ranks = tables["sbc"], tables["ranks"]
     simulations = _thinned(tables["simulations"])
     observations = tables["observations"]
     scores = [each.removesuffix("_p") for each in observations if each.endswith("_p")]
@@ -154,9 +155,9 @@ def calibration_view(calibrated: Calibrated) -> dict[str, Any]:
         "name": calibrated.name,
         "checks": [_check_row(name, each) for name, each in calibrated.record.checks_made.items()],
         "sbc": {
-            "edges": {name: _thousandths(sbc[name]) for name in EDGES[:3]},
+            "edges": {name: _thousandths(sbc[name]) for name in EDGES},
             "curves": {
-                name: _thousandths(values) for name, values in sbc.items() if name not in EDGES
+                name: _thousandths(values) for name, values in ranks.items() if name != "rank"
             },
         },
         "curves": {
