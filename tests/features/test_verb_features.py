@@ -130,6 +130,15 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     done = run("automind-data", "features", "bad.npz", "out.txt", cwd=tmp_path, check=False)
     assert done.returncode == 1
     assert [each.name for each in tmp_path.iterdir()] == ["bad.npz"]
+    write_npz(tmp_path / "bad.npz", [np.array([5.0, 6.0])], t_end=1e15)
+    done = run("automind-data", "features", "bad.npz", "out.csv", cwd=tmp_path, check=False)
+    (line,) = done.stderr.splitlines()
+    assert "bad.npz: lasts 1e+15 s and does not fit into memory; next: check that t_end" in line
+    (tmp_path / "bad.npz").write_text("5 6 7")
+    done = run("automind-data", "features", "bad.npz", "out.csv", cwd=tmp_path, check=False)
+    (line,) = done.stderr.splitlines()
+    assert "not a zip; next: save it with numpy.savez; docs/recordings.md says" in line
+    assert [each.name for each in tmp_path.iterdir()] == ["bad.npz"]
     for usage in (("a.npz",), ("a.npz", "o.csv", "--dgm", "psd")):
         done = run("automind-data", "features", *usage, cwd=tmp_path, check=False)
         assert done.returncode == 2

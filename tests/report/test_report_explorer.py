@@ -338,8 +338,12 @@ def test_paper_shows_the_choice_and_no_controls(page):
     page.select_option("#observation", "161001_2")
     page.emulate_media(media="print")
     assert shown_key(page) == "161001_2"
-    assert page.locator("#chooser:visible, #filters:visible, .choice:visible").count() == 0
+    controls = "#chooser, #filters, .choice, button, input, select"
+    assert page.locator(controls).locator("visible=true").count() == 0
     assert page.locator(".current .panels svg:visible").count() == 28
+    page.set_viewport_size({"width": 718, "height": 1040})
+    wide = "[...document.querySelectorAll('.current .panels p')]"
+    assert page.evaluate(f"{wide}.filter(each => each.scrollWidth > each.clientWidth).length") == 0
     assert len(page.pdf()) > 50_000
 
 

@@ -121,7 +121,7 @@ def observe(
     Raises
     ------
     AutomindError
-        A recording is refused, or two have one name.
+        A recording is refused or does not fit into memory, or two have one name.
     """
     settings = settings or Settings()
     made: dict[str, Observed] = {}
@@ -134,6 +134,9 @@ def observe(
             features = compute_features(recording, settings, pipeline, families)
         except AutomindError as error:
             raise AutomindError(path, error.rule, error.next_step) from None
+        except MemoryError:
+            rule = f"lasts {recording.t_end:g} s and does not fit into memory"
+            raise AutomindError(path, rule, "check that t_end is in seconds") from None
         row = {"t_rec": _last_stamp(recording, settings), **features.row}
         about = _record(Path(path), recording, features, settings)
         about["x"] = {

@@ -186,7 +186,11 @@ def read_recording(
 def _from_npz(path: Path, t_end: float | None, fs: float | None) -> Recording:
     from automind_data.pickles.confined import read_npz
 
-    held = read_npz(path)
+    try:
+        held = read_npz(path)
+    except AutomindError as error:
+        step = "save it with numpy.savez; docs/recordings.md says what it holds"
+        raise AutomindError(error.file, error.rule, step) from None
     stated = {"t_end": t_end, "fs": fs}
     held |= {key: np.asarray(value) for key, value in stated.items() if value is not None}
     for key in KEYS:

@@ -89,13 +89,13 @@ function featuresChart(set, observation, best, others, width) {
   });
   const reach = [...dots, ...beside].map((dot) => Math.abs(Math.log10(dot.x)));
   const most = 10 ** Math.min(2, Math.max(0.35, ...reach) * 1.06);
-  const ticks = [0.01, 0.1, 0.5, 1, 2, 10, 100].filter((x) => x >= 1 / most && x <= most);
+  const ticks = (most < 12 ? [0.1, 0.5, 1, 2, 10] : [0.01, 0.1, 1, 10, 100]).filter((x) => x >= 1 / most && x <= most);
   return picture(
     `Features of the models of ${observation.key} as multiples of the target's, logarithmic axis.`,
     {
       width,
       height: set.features.length * ROW + 46,
-      marginLeft: 6, marginRight: 6, marginTop: 2, marginBottom: 44,
+      marginLeft: 18, marginRight: 18, marginTop: 2, marginBottom: 44,
       x: { type: "log", domain: [1 / most, most], clamp: true, ticks, labelAnchor: "center",
         labelArrow: "none", label: "Multiple of the target’s value",
         tickFormat: (x) => (x < 1 ? `1/${Math.round(1 / x)}` : String(x)) },

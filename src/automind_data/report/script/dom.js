@@ -14,6 +14,11 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** A text that may break after each `_`, as pieces to append. */
+function breakable(text) {
+  return String(text).split(/(?<=_)/).flatMap((piece, at) => (at ? [make("wbr"), piece] : [piece]));
+}
+
 const parsed = new Map();
 
 /** The JSON value that the page carries under `id`, parsed when it is first asked for. */

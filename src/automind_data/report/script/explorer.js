@@ -72,7 +72,7 @@ function showRows(section, set, observation) {
 }
 
 function write(row, cells) {
-  cells.forEach((cell, at) => { row.cells[at + 1].textContent = cell; });
+  cells.forEach((cell, at) => { row.cells[at + 1].replaceChildren(...breakable(cell)); });
 }
 
 /** The target's picture, and a legend whose boxes show or hide what lies under it. */

@@ -10,7 +10,7 @@ function showRanking(part, set, observation) {
   const rows = ranked ? ranked.numbers : [];
   table.replaceChildren(...rows.map(([rank, run, kind, distance, matches]) => make("tr", {},
     make("th", { scope: "row", class: "n" }, rank), make("td", { class: "n" }, run),
-    make("td", { class: "path" }, kind), make("td", { class: "n" }, distance), make("td", {}, matches))));
+    make("td", { class: "path" }, ...breakable(kind)), make("td", { class: "n" }, distance), make("td", {}, matches))));
   part.querySelector("[data-fact=ranked]").textContent = ranked ? ranked.said
     : "The predictive checks do not know this observation.";
   part.querySelector("table.ranked").hidden = !rows.length;
