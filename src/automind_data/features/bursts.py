@@ -175,13 +175,11 @@ def burst_features(bursts: Bursts, settings: Settings) -> dict[str, float]:
         Without sub-peak settings and with bursts, the four of `SUBPEAK_COLUMNS` are left out.
     """
     made = dict.fromkeys(COLUMNS, float("nan"))
-    if settings.corrected:
-        made["burst_num"] = float(len(bursts.peak))
-    elif len(bursts.kernels) < 2:
-        return made
-    if not len(bursts.peak):
+    if not settings.corrected and len(bursts.kernels) < 2:
         return made
     made["burst_num"] = float(len(bursts.peak))
+    if not len(bursts.peak):
+        return made
     pairs = {
         "burst_interval": bursts.interval,
         "burst_peak_fr": bursts.height,

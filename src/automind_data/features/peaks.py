@@ -75,8 +75,8 @@ def _apart(peaks: Ints, heights: Floats, distance: float) -> Ints:
         if kept[at]:
             kept[first[at] : last[at]] = False
             kept[at] = True
-    separate: Ints = peaks[kept]
-    return separate
+    left: Ints = peaks[kept]
+    return left
 
 
 def prominences(curve: Floats, peaks: Ints, window: int = 0) -> tuple[Floats, Ints, Ints]:

@@ -63,7 +63,7 @@ def psd_features(
     ValueError
         What is looked at is shorter than one segment.
     """
-    frequency = 1 / (step - 0.0)
+    frequency = 1 / step
     length = int(frequency * segment)
     start = int(window[0] * frequency)
     end = len(rate) if window[1] is None else int(window[1] * frequency)

@@ -112,8 +112,8 @@ def smoothed(rate: Floats, window: Floats) -> Floats:
     float64 array
         As long as `rate`.
     """
-    values = np.convolve(rate, window, "same")
-    return values.astype(np.float64, copy=False)
+    curve: Floats = np.convolve(rate, window, "same").astype(np.float64, copy=False)
+    return curve
 
 
 def decimated(rate: Floats, factor: int) -> Floats:
