@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 from headless import Browser, find_chromium
@@ -245,6 +246,73 @@ def test_points_of_the_corner_are_draws(page, root):
     for at, column in enumerate((0, 17)):
         drawn = rows[f"unit.{PARAMETER_NAMES[column]}"].to_list()
         assert [point[at] for point in points] == pytest.approx(drawn, abs=0.002)
+
+
+def test_the_corner_draws_draws_rings_and_correlations(page, root):
+    seen = page.evaluate(
+        """(() => {
+          const seen = observationOf(carried('data-organoids'), '161001_0');
+          const columns = [...seen.narrowest].sort((one, other) => one - other).slice(0, 2);
+          const svg = document.querySelector('.current .pair svg');
+          const inner = Number(svg.getAttribute('width')) - 2;
+          const [draws, rings] = [...svg.querySelectorAll('[aria-label=dot]')].map((group) =>
+            [...group.querySelectorAll('circle')].map((each) =>
+              [(each.getAttribute('cx') - 1) / inner, 1 - (each.getAttribute('cy') - 1) / inner]));
+          return { columns, draws, rings, closest: seen.ranked.unit };
+        })()"""
+    )
+    table = pl.read_parquet(root / "derived/samples/organoids.parquet")
+    rows = table.filter(pl.col("x_o") == "161001_0")
+    pair = [rows[f"unit.{PARAMETER_NAMES[at]}"].to_list() for at in seen["columns"]]
+    assert len(seen["rings"]) == len(seen["closest"]) == 5
+    for across in (0, 1):
+        assert [each[across] for each in seen["draws"]] == pytest.approx(pair[across], abs=0.01)
+        wanted = [each[seen["columns"][across]] for each in seen["closest"]]
+        assert [each[across] for each in seen["rings"]] == pytest.approx(wanted, abs=0.01)
+    said = page.locator(".current .corner .r").first.evaluate("each => each.lastChild.data")
+    assert float(said.replace("−", "-")) == pytest.approx(np.corrcoef(pair)[0, 1], abs=0.02)
+
+
+def test_marginals_are_those_of_their_parameters(page, root):
+    table = pl.read_parquet(root / "derived/samples/organoids.parquet")
+    rows = table.filter(pl.col("x_o") == "161001_0")
+    panels = page.locator(".current .panels li svg")
+    curves = {panels.nth(at).locator("path").first.get_attribute("d") for at in range(28)}
+    assert len(curves) == 28
+    for at in (0, 13, 27):
+        tick = panels.nth(at).locator("[aria-label=rule] line").last.get_attribute("x1")
+        median = rows[f"unit.{PARAMETER_NAMES[at]}"].median()
+        assert float(tick) / 150 == pytest.approx(median, abs=0.01)
+        assert panels.nth(at).locator("[stroke-dasharray]").count() == 1
+
+
+def test_a_spectrum_has_its_target_and_its_noise_floor(page):
+    page.locator("#chooser label:has([value='synthetic'])").click()
+    chart = page.locator(".current figure svg").first
+    assert chart.locator("[aria-label=line][stroke='var(--ink)']").count() == 1
+    assert chart.locator("[aria-label=line][stroke-dasharray]").count() >= 1
+
+
+def test_parameters_of_the_closest_models_are_theirs(page, root):
+    open_numbers(page)
+    table = pl.read_parquet(root / "derived/predictive/organoids.parquet")
+    table = table.filter(pl.col("x_o") == "161001_0").sort("predict.rank")
+    rows = page.locator(".current [data-parameters] tbody tr")
+    for at in (0, 13, 27):
+        said = [
+            float(each.replace("−", "-").replace("e−", "e-"))
+            for each in rows.nth(at).locator("td").all_inner_texts()
+        ]
+        assert said == pytest.approx(table[PARAMETER_NAMES[at]].to_list()[:4], rel=6e-3)
+
+
+def test_the_table_is_copied_where_the_clipboard_is_closed(page):
+    page.evaluate(
+        "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('closed')); }"
+    )
+    page.click(".current [data-copy]")
+    page.wait_for_function("document.querySelector('.current [data-copied]').textContent")
+    assert "Copied 5 models" in page.inner_text(".current [data-copied]")
 
 
 def test_the_ranked_table_is_copied_whole(page, root):

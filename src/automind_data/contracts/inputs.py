@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from automind_data.common.errors import AutomindError
+from automind_data.common.typed import AGAIN, ReleaseFile, read_typed
 from automind_data.dgm.filters import Conditioning
 
 __all__ = [
@@ -21,15 +22,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-
-class ReleaseFile(msgspec.Struct, frozen=True):
-    """One published file as `datasets/release.json` states it."""
-
-    path: str
-    md5: str
-    size: int
-    release: str
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -95,10 +87,7 @@ def read_input(path: str | Path, kind: type[T]) -> T:
     AutomindError
         The file is missing or does not have the agreed form.
     """
-    again = "make it again with `dvc repro`"
-    try:
-        return msgspec.json.decode(Path(path).read_bytes(), type=kind)
-    except FileNotFoundError:
-        raise AutomindError(path, "is not there", again) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise AutomindError(path, f"does not have the agreed form: {error}", again) from None
+    found = read_typed(path, kind)
+    if found is None:
+        raise AutomindError(path, "is not there", AGAIN)
+    return found

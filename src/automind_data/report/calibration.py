@@ -12,7 +12,7 @@ import msgspec
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import DGMS, OBSERVATION_TABLES
-from automind_data.report.inputs import read_json
+from automind_data.common.typed import AGAIN, read_typed
 from automind_data.report.words import number
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "read_calibration",
 ]
 
-AGAIN = "make it again with `dvc repro`"
 MOST_SIMULATIONS = 600
 EDGES = ("rank", "lower", "upper")
 Verdict = Literal["pass", "fail", "undecided"]
@@ -122,7 +121,7 @@ def read_calibration(derived: Path) -> tuple[Calibrated, ...]:
     found = []
     for name in DGMS:
         folder = derived / "calibration" / name
-        record = read_json(folder / "record.json", CalibrationRecord)
+        record = read_typed(folder / "record.json", CalibrationRecord)
         if record is not None:
             tables = {
                 each: _read(folder / f"{each}.csv", needed) for each, needed in TABLES.items()

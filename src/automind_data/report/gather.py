@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import ARCHIVES, DATASETS, OBSERVATION_TABLES
+from automind_data.common.typed import AGAIN, read_typed
 from automind_data.params import ReportParams
 from automind_data.report.calibration import Calibrated, read_calibration
 from automind_data.report.inputs import (
@@ -20,9 +21,8 @@ from automind_data.report.inputs import (
     Samples,
     Summary,
     read_findings,
-    read_json,
 )
-from automind_data.report.sets import AGAIN, SetReport, gather_set
+from automind_data.report.sets import SetReport, gather_set
 
 __all__ = ["ParameterRow", "Report", "gather"]
 
@@ -79,14 +79,14 @@ def gather(root: str | Path, params: ReportParams) -> Report:
     """
     root = Path(root)
     release_path = root / "datasets" / "release.json"
-    release = read_json(release_path, Release)
+    release = read_typed(release_path, Release)
     if release is None:
         raise AutomindError(
             release_path, "is not there, so the release has no name", "run `automind-data import`"
         )
     derived = root / "derived"
     sets = _gather_sets(derived, params)
-    summary = read_json(derived / "validation" / "summary.json", Summary)
+    summary = read_typed(derived / "validation" / "summary.json", Summary)
     return Report(
         release=release,
         summary=summary,
@@ -99,7 +99,9 @@ def gather(root: str | Path, params: ReportParams) -> Report:
 
 
 def _gather_sets(derived: Path, params: ReportParams) -> tuple[SetReport, ...]:
-    recorded = {name: read_json(derived / "samples" / f"{name}.json", Samples) for name in DATASETS}
+    recorded = {
+        name: read_typed(derived / "samples" / f"{name}.json", Samples) for name in DATASETS
+    }
     known = {name: samples for name, samples in recorded.items() if samples is not None}
     chosen = {name: _choose(params.observation, name, samples) for name, samples in known.items()}
     wanted = params.observation

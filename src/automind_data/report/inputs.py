@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
-from automind_data.common.errors import AutomindError
+from automind_data.common.typed import ReleaseFile, decode
 
 __all__ = [
     "Bound",
@@ -24,20 +24,9 @@ __all__ = [
     "Standardize",
     "Summary",
     "read_findings",
-    "read_json",
 ]
 
 Severity = Literal["error", "warning", "hint", "info"]
-T = TypeVar("T")
-
-
-class ReleaseFile(msgspec.Struct, frozen=True):
-    """One published file as it was imported."""
-
-    path: str
-    md5: str
-    size: int
-    release: str
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -144,21 +133,6 @@ class Estimator(msgspec.Struct, frozen=True):
     source: Source
 
 
-def read_json(path: Path, kind: type[T]) -> T | None:
-    """Read a JSON file as `kind`; None when there is no such file.
-
-    Raises
-    ------
-    AutomindError
-        The file is not JSON or does not have the fields of `kind`.
-    """
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    return _decode(path, text, kind)
-
-
 def read_findings(path: Path) -> tuple[Finding, ...] | None:
     """Read `findings.jsonl`; None when there is no such file.
 
@@ -171,13 +145,4 @@ def read_findings(path: Path) -> tuple[Finding, ...] | None:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
         return None
-    return tuple(_decode(path, line, Finding) for line in lines if line.strip())
-
-
-def _decode(path: Path, text: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise AutomindError(
-            path, f"does not have the agreed form: {error}", "make it again with `dvc repro`"
-        ) from None
+    return tuple(decode(path, line, Finding) for line in lines if line.strip())

@@ -13,14 +13,13 @@ import numpy as np
 from pyarrow import parquet
 
 from automind_data.common.errors import AutomindError
+from automind_data.common.typed import AGAIN, read_typed
 from automind_data.report.features import Floats
-from automind_data.report.inputs import read_json
 from automind_data.report.models import KEYS, TYPE, Reduce
 from automind_data.report.words import count, number
 
 __all__ = ["Predicted", "Ranked", "Ranking", "Yield", "ranked_view", "ranking_said", "read_ranking"]
 
-AGAIN = "make it again with `dvc repro`"
 PREFIX = "predict."
 MOST_RANKED = 25
 MOST_FEATURES = 10
@@ -130,7 +129,7 @@ def read_ranking(
     """
     record_path = derived / "predictive" / "checks" / f"{name}.json"
     path = derived / "predictive" / f"{name}.parquet"
-    record = read_json(record_path, Record)
+    record = read_typed(record_path, Record)
     if record is None or not path.exists():
         return None
     distances = [f"{PREFIX}{record.ranked_by}"]

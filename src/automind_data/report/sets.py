@@ -15,6 +15,7 @@ from pyarrow import parquet
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import Dataset
 from automind_data.common.observations import read_observations
+from automind_data.common.typed import AGAIN, read_typed
 from automind_data.report.features import BESIDE, Bands, Floats, log10
 from automind_data.report.inputs import (
     Bound,
@@ -22,14 +23,11 @@ from automind_data.report.inputs import (
     Gate,
     SampledObservation,
     Samples,
-    read_json,
 )
 from automind_data.report.models import TYPE, Models, read_models
 from automind_data.report.ranking import Ranking, read_ranking
 
-__all__ = ["AGAIN", "Draws", "SetReport", "Shown", "Targets", "gather_set"]
-
-AGAIN = "make it again with `dvc repro`"
+__all__ = ["Draws", "SetReport", "Shown", "Targets", "gather_set"]
 
 
 @dataclass(frozen=True)
@@ -151,13 +149,13 @@ def gather_set(
         for path in needed
         if not path.exists()
     ]
-    gate = read_json(derived / "validation" / "gate" / f"{dataset.name}.json", Gate)
+    gate = read_typed(derived / "validation" / "gate" / f"{dataset.name}.json", Gate)
     closed = gate is not None and gate.verdict == "closed"
     if gate is not None and closed:
         reasons = ", ".join(gate.errors) or "no reason is recorded"
         missing.insert(0, f"Validation stopped the sampling of this data set: {reasons}.")
 
-    estimator = read_json(estimator_path, Estimator)
+    estimator = read_typed(estimator_path, Estimator)
     targets, ranking, draws, models = None, None, {}, {}
     if estimator is not None and not closed:
         if observations_path.exists():
