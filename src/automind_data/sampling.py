@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import os
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +19,19 @@ from automind_data.common.errors import AutomindError
 from automind_data.common.files import atomic_path, write_json
 from automind_data.dgm.maximum import STARTS
 from automind_data.dgm.rejection import Draws, Leak, no_rows
+from automind_data.scaling import run_in_order
 
 if TYPE_CHECKING:
     import pyarrow
 
     from automind_data.dgm.model import DGM
+    from automind_data.scaling import Cluster
 
 __all__ = [
     "POINTS",
     "ObservationRecord",
     "Sampled",
+    "same_torch_everywhere",
     "sample_observations",
     "skip_observations",
     "unusable",
@@ -35,6 +40,8 @@ __all__ = [
 
 POINTS = ("map", "mean")
 """Rows that may stand before the samples of an observation, in the published order."""
+
+AGAIN = "see that workers have the same files and packages, and run it again"
 
 ESTIMATOR = "NPE"
 """The name that the release gives to its inference method in `inference.type`."""
@@ -49,9 +56,9 @@ class ObservationRecord:
     x_o
         Its key.
     status
-        `sampled` or `skipped`.
+        `sampled`, `skipped`, or `failed`: the worker did not finish it.
     reason
-        Why it was skipped.
+        Why it was skipped or failed.
     draws, accepted, acceptance, acceptance_se
         Draws made, how many fell inside the prior box, their share and its standard
         error; None for an observation that was skipped before a draw.
@@ -82,8 +89,9 @@ def sample_observations(
     max_draws: int = 10_000_000,
     threads: int | None = None,
     points: Sequence[str] = (),
+    cluster: Cluster | None = None,
 ) -> Generator[dict[str, Any], None, list[Sampled]]:
-    """Sample the posterior of each observation in turn.
+    """Sample the posterior of each observation, in turn or on the workers of a cluster.
 
     Parameters
     ----------
@@ -103,6 +111,9 @@ def sample_observations(
     points
         Any of `POINTS`: a row for the densest point inside the prior box, one for the
         mean of the observation's other rows.
+    cluster
+        Where; None: in this process. Same numbers. Workers have one thread each and open
+        the density estimator by its path.
 
     Yields
     ------
@@ -123,40 +134,110 @@ def sample_observations(
     for key, times in Counter(keys).items():
         if times > 1:
             raise AutomindError(f"observation {key}", f"is asked for {times} times", "name it once")
+    asked = _Asked(n, seed, oversample, acceptance_draws, max_draws, threads, tuple(points))
     sampled: list[Sampled] = []
     each, total = n * oversample, n * oversample * len(keys)
-    for number, key in enumerate(keys):
-        reason = unusable(dgm, rows.get(key))
-        if reason is not None:
-            sampled.append((ObservationRecord(key, "skipped", reason), None))
-        else:
-            drawing = dgm.drawing(
-                dgm.conditioning(rows[key]),
-                n,
-                seed,
-                stream=key,
-                oversample=oversample,
-                at_least=acceptance_draws,
-                at_most=max_draws,
-                threads=threads,
-            )
-            try:
-                draws = yield from _counted(drawing, number * each, total)
-            except Leak as leak:
-                counts = (leak.drawn, leak.accepted, leak.accepted / leak.drawn)
-                sampled.append((ObservationRecord(key, "skipped", leak.rule, *counts), None))
+    if cluster is not None and not cluster.here:
+        folder = Path(dgm.file).resolve().parent
+        alone = replace(asked, threads=1)
+        tasks = [_Task(folder, key, _needed(dgm, rows.get(key)), alone) for key in keys]
+        for number, outcome in enumerate(run_in_order(_work, tasks, cluster)):
+            if outcome.failure is not None and outcome.refusal is None:
+                sampled.append((ObservationRecord(keys[number], "failed", outcome.failure), None))
             else:
-                counts = (draws.drawn, draws.accepted, draws.acceptance)
-                record = ObservationRecord(key, "sampled", None, *counts, draws.acceptance_se)
-                table = _table(dgm, key, draws, seed, _kind(oversample))
-                special = [
-                    _point(dgm, key, rows[key], draws, seed, point)
-                    for point in POINTS
-                    if point in points
-                ]
-                sampled.append((record, _stacked([*special, table])))
+                sampled.append(outcome.unwrap(str(folder), AGAIN))
+            yield {"path": keys[number], "done": (number + 1) * each, "total": total}
+        return sampled
+    for number, key in enumerate(keys):
+        sampled.append(
+            (yield from _sample_one(dgm, key, rows.get(key), asked, number * each, total))
+        )
         yield {"path": key, "done": (number + 1) * each, "total": total}
     return sampled
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is wanted of every observation."""
+
+    n: int
+    seed: int
+    oversample: int
+    acceptance_draws: int
+    max_draws: int
+    threads: int | None
+    points: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a worker needs to sample one observation."""
+
+    folder: Path
+    key: str
+    row: Mapping[str, Any] | None
+    asked: _Asked
+
+
+def _needed(dgm: DGM, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Keep those cells of a row that the density estimator is conditioned on."""
+    return None if row is None else {name: row[name] for name in dgm.recipe.columns}
+
+
+def _work(task: _Task) -> Sampled:
+    """Sample one observation; what a worker runs."""
+    if "map" in task.asked.points:
+        same_torch_everywhere()
+    sampling = _sample_one(_opened(task.folder), task.key, task.row, task.asked, 0, 0)
+    while True:
+        try:
+            next(sampling)
+        except StopIteration as end:
+            sampled: Sampled = end.value
+            return sampled
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(folder: Path) -> DGM:
+    from automind_data.dgm.model import load
+
+    return load(folder)
+
+
+def same_torch_everywhere() -> None:
+    """Let torch compute alike on more processors; call it before torch is imported."""
+    os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
+    os.environ.setdefault("MKL_CBWR", "AVX2")
+
+
+def _sample_one(
+    dgm: DGM, key: str, row: Mapping[str, Any] | None, asked: _Asked, before: int, total: int
+) -> Generator[dict[str, Any], None, Sampled]:
+    reason = unusable(dgm, row)
+    if row is None or reason is not None:
+        return ObservationRecord(key, "skipped", reason), None
+    drawing = dgm.drawing(
+        dgm.conditioning(row),
+        asked.n,
+        asked.seed,
+        stream=key,
+        oversample=asked.oversample,
+        at_least=asked.acceptance_draws,
+        at_most=asked.max_draws,
+        threads=asked.threads,
+    )
+    try:
+        draws = yield from _counted(drawing, before, total)
+    except Leak as leak:
+        counts = (leak.drawn, leak.accepted, leak.accepted / leak.drawn)
+        return ObservationRecord(key, "skipped", leak.rule, *counts), None
+    counts = (draws.drawn, draws.accepted, draws.acceptance)
+    record = ObservationRecord(key, "sampled", None, *counts, draws.acceptance_se)
+    table = _table(dgm, key, draws, asked.seed, _kind(asked.oversample))
+    special = [
+        _point(dgm, key, row, draws, asked.seed, point) for point in POINTS if point in asked.points
+    ]
+    return record, _stacked([*special, table])
 
 
 def unusable(dgm: DGM, row: Mapping[str, Any] | None) -> str | None:

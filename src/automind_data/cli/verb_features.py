@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from automind_data.params import read_params
+from automind_data.scaling.cluster import Cluster
+from automind_data.scaling.options import cluster_options
 
 __all__ = ["command"]
 
@@ -33,6 +35,7 @@ __all__ = ["command"]
 @click.option("--params", type=click.Path(), help="Take features from this params.yaml.")
 @click.option("--record", type=click.Path(), help="JSON: settings, bursts, x of each recording.")
 @click.option("--plot", type=click.Path(), help="Draw one recording (.png, .svg, .pdf).")
+@cluster_options
 def command(
     recordings: tuple[str, ...],
     out: str,
@@ -47,13 +50,16 @@ def command(
     params: str | None,
     record: str | None,
     plot: str | None,
+    cluster: Cluster,
 ) -> None:
     """Compute summary features of raw recordings (.npz, .nwb): ISI, bursts, PCA, spectrum.
 
     \b
     Example: automind-data features my.npz my_features.parquet --plot my.png
+    \b
+    Those of a folder: automind-data features recordings out.parquet --workers 2
     """
-    if plot is not None and len(recordings) > 1:
+    if plot is not None and (len(recordings) > 1 or Path(recordings[0]).is_dir()):
         raise click.UsageError("--plot draws one recording")
     if dgms and record is None:
         raise click.UsageError("--dgm needs --record")
@@ -65,6 +71,7 @@ def command(
     from automind_data.common.progress import draw
     from automind_data.features.observe import (
         Observed,
+        find_recordings,
         observe,
         settings_for,
         write_observations,
@@ -77,11 +84,12 @@ def command(
         folder = Path(name) if (Path(name) / "dgm.json").is_file() else Path("derived/dgms") / name
         estimators[folder.name] = load(folder)
     settings, source = settings_for(analysis, "derived/dgms/any", corrected, seed)
+    found = find_recordings(recordings)
     observed: list[Observed] = []
 
     def work() -> Iterator[dict[str, Any]]:
         made = yield from observe(
-            recordings,
+            found,
             settings,
             pipeline,
             families or None,
@@ -89,6 +97,7 @@ def command(
             t_end=t_end,
             fs=fs,
             plot=plot,
+            cluster=cluster,
         )
         observed.extend(made)
 

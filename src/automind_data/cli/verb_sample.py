@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,8 @@ import click
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import DATASETS
 from automind_data.params import read_params
+from automind_data.scaling.cluster import Cluster
+from automind_data.scaling.options import cluster_options
 
 if TYPE_CHECKING:
     from automind_data.calibration.reference import Compared
@@ -51,6 +52,7 @@ __all__ = ["command"]
 )  # fmt: skip
 @click.option("--strict", is_flag=True, help="Refuse what lacks a feature or lies outside them.")
 @click.option("--record", type=click.Path(), help="JSON: what became of each observation.")
+@cluster_options
 def command(
     out: str,
     dgm: str,
@@ -71,6 +73,7 @@ def command(
     reference: str | None,
     strict: bool,
     record: str | None,
+    cluster: Cluster,
 ) -> None:
     """Draw posterior samples for observations from a trained density estimator.
 
@@ -78,6 +81,8 @@ def command(
     Example: automind-data sample --dgm psd --observations my_spectra.csv -n 1000 my.parquet
     \b
     From spikes: automind-data sample --dgm burst --recording my.npz -n 1000 my.parquet
+    \b
+    Many: automind-data sample --dgm psd --observations all.parquet my.parquet --workers 2
     """
     if (observations is None) == (recording is None):
         raise click.UsageError("give --observations or --recording")
@@ -96,21 +101,20 @@ def command(
             str(gate), rule, "see derived/validation/findings.jsonl and mend the input"
         )
 
-    if with_map:
-        # The search for the maximum is the one thing here that torch does.
-        os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
-        os.environ.setdefault("MKL_CBWR", "AVX2")
-
     from automind_data.common.observations import read_observations
     from automind_data.common.progress import draw
     from automind_data.dgm.model import load
     from automind_data.sampling import (
         Sampled,
+        same_torch_everywhere,
         sample_observations,
         skip_observations,
         write_samples,
     )
 
+    if with_map:
+        # The search for the maximum is the one thing here that torch does.
+        same_torch_everywhere()
     folder = Path(dgm) if (Path(dgm) / "dgm.json").is_file() else Path("derived/dgms") / dgm
     estimator = load(folder)
     columns = list(estimator.recipe.columns)
@@ -160,6 +164,7 @@ def command(
             max_draws=max_draws,
             threads=threads,
             points=[name for name, asked in (("map", with_map), ("mean", with_mean)) if asked],
+            cluster=cluster,
         )
         sampled.extend(made)
 
@@ -181,12 +186,16 @@ def command(
         about["compared"] = [asdict(each) for each in odd]
     write_samples(out, record, sampled, about, estimator)
     for one in skipped:
-        click.echo(f"skipped {one.x_o}: {one.reason}", err=True)
+        click.echo(f"{one.status} {one.x_o}: {one.reason}", err=True)
     for each in odd:
         if each.outside:
             click.echo(f"warning: {_outside(each)}; its samples are an extrapolation", err=True)
     if against is None and reference is None:
         click.echo("not compared with training features: no --reference", err=True)
+    failed = [one.x_o for one in skipped if one.status == "failed"]
+    if failed:
+        rule = f"lacks {len(failed)} observations that no worker finished, such as {failed[0]}"
+        raise AutomindError(out, rule, "run it again for them with --observation")
     click.echo(f"{out}: {done} observation{'s' * (done != 1)}, {n_samples} rows each")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,16 +23,19 @@ if TYPE_CHECKING:
     import pyarrow
 
     from automind_data.dgm.model import DGM
+    from automind_data.scaling import Cluster
 
 __all__ = [
     "Observed",
     "families_of",
+    "find_recordings",
     "observe",
     "recorded_row",
     "settings_for",
     "write_observations",
 ]
 
+RECORDINGS = (".npz", ".nwb")
 MOST_SAMPLES = 2000
 """Samples of the population rate that a record keeps."""
 
@@ -92,8 +95,9 @@ def observe(
     t_end: float | None = None,
     fs: float | None = None,
     plot: str | Path | None = None,
+    cluster: Cluster | None = None,
 ) -> Generator[dict[str, Any], None, list[Observed]]:
-    """Compute the features of recordings, one at a time.
+    """Compute the features of recordings, one at a time or on the workers of a cluster.
 
     Parameters
     ----------
@@ -107,6 +111,8 @@ def observe(
         As for `read_recording`.
     plot
         Draw the (only) recording here; see `features.plot`.
+    cluster
+        Where; None: in this process. Same numbers. Workers read the files by their paths.
 
     Yields
     ------
@@ -125,31 +131,81 @@ def observe(
     """
     settings = settings or Settings()
     made: dict[str, Observed] = {}
-    for number, path in enumerate(paths):
-        recording = read_recording(path, t_end, fs)
-        if recording.name in made:
-            rule = f"is called {recording.name}, as another recording is"
+    tasks = [_Task(Path(path), settings, pipeline, families, t_end, fs, plot) for path in paths]
+    if cluster is None or cluster.here:
+        working: Iterator[Observed] = map(_observe_one, tasks)
+    else:
+        working = _spread(tasks, cluster)
+    for number, (path, observed) in enumerate(zip(paths, working, strict=True)):
+        if observed.x_o in made:
+            rule = f"is called {observed.x_o}, as another recording is"
             raise AutomindError(path, rule, "give each its own recording_name")
-        try:
-            features = compute_features(recording, settings, pipeline, families)
-        except AutomindError as error:
-            raise AutomindError(path, error.rule, error.next_step) from None
-        except MemoryError:
-            rule = f"lasts {recording.t_end:g} s and does not fit into memory"
-            raise AutomindError(path, rule, "check that t_end is in seconds") from None
-        row = {"t_rec": _last_stamp(recording, settings), **features.row}
-        about = _record(Path(path), recording, features, settings)
-        about["x"] = {
-            name: [_json(value) for value in dgm.conditioning(row).tolist()]
+        observed.record["x"] = {
+            name: [_json(value) for value in dgm.conditioning(observed.row).tolist()]
             for name, dgm in (dgms or {}).items()
         }
-        made[recording.name] = Observed(recording.name, row, about)
-        if plot is not None:
-            from automind_data.features.plot import plot_recording
-
-            plot_recording(recording, features, plot)
+        made[observed.x_o] = observed
         yield {"path": str(path), "done": number + 1, "total": len(paths)}
     return list(made.values())
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a worker needs to observe one recording."""
+
+    path: Path
+    settings: Settings
+    pipeline: str
+    families: Sequence[str] | None
+    t_end: float | None
+    fs: float | None
+    plot: str | Path | None
+
+
+def _observe_one(task: _Task) -> Observed:
+    recording = read_recording(task.path, task.t_end, task.fs)
+    try:
+        features = compute_features(recording, task.settings, task.pipeline, task.families)
+    except AutomindError as error:
+        raise AutomindError(task.path, error.rule, error.next_step) from None
+    except MemoryError:
+        rule = f"lasts {recording.t_end:g} s and does not fit into memory"
+        raise AutomindError(task.path, rule, "check that t_end is in seconds") from None
+    if task.plot is not None:
+        from automind_data.features.plot import plot_recording
+
+        plot_recording(recording, features, task.plot)
+    row = {"t_rec": _last_stamp(recording, task.settings), **features.row}
+    about = _record(task.path, recording, features, task.settings)
+    return Observed(recording.name, row, about)
+
+
+def _spread(tasks: Sequence[_Task], cluster: Cluster) -> Iterator[Observed]:
+    from automind_data.scaling import run_in_order
+
+    for task, outcome in zip(tasks, run_in_order(_observe_one, tasks, cluster), strict=True):
+        observed: Observed = outcome.unwrap(str(task.path), "check the recording, or run it again")
+        yield observed
+
+
+def find_recordings(paths: Iterable[str | Path]) -> list[Path]:
+    """List recordings: files as they are, of a folder its `.npz` and `.nwb` files by name.
+
+    Raises
+    ------
+    AutomindError
+        A folder has none.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(each for each in path.iterdir() if each.suffix in RECORDINGS)
+            if not inside:
+                raise AutomindError(path, "holds no .npz and no .nwb", "choose another folder")
+            found += inside
+        else:
+            found.append(path)
+    return found
 
 
 def recorded_row(

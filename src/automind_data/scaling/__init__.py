@@ -5,6 +5,6 @@ has for itself, `schedulers` and `queues` open a cluster, `spread` hands it the 
 """
 
 from automind_data.scaling.cluster import Cluster, Outcome
-from automind_data.scaling.run import run_many
+from automind_data.scaling.run import run_in_order, run_many
 
-__all__ = ["Cluster", "Outcome", "run_many"]
+__all__ = ["Cluster", "Outcome", "run_in_order", "run_many"]

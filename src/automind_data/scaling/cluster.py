@@ -71,6 +71,11 @@ class Cluster:
         return self.workers == 1 and self.address is None and self.queue is None
 
     @property
+    def here(self) -> bool:
+        """Whether tasks run in this very process."""
+        return self.alone and self.timeout is None
+
+    @property
     def name(self) -> str:
         """What an error about the cluster names."""
         if self.address is not None:

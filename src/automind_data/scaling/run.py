@@ -11,7 +11,7 @@ from automind_data.scaling.attempts import attempt, close
 from automind_data.scaling.child import Answer, called
 from automind_data.scaling.cluster import Cluster, Outcome
 
-__all__ = ["FINAL", "outcome_of", "run_many"]
+__all__ = ["FINAL", "opened", "outcome_of", "run_in_order", "run_many"]
 
 FINAL = ("done", "refused")
 """Answers after which a task is not tried again."""
@@ -67,6 +67,29 @@ def run_many(
 
         return spread(function, tasks, cluster)
     return _one_by_one(function, tasks, cluster)
+
+
+def run_in_order(
+    function: Callable[[Any], Any], arguments: Iterable[Any], cluster: Cluster | None = None
+) -> Iterator[Outcome]:
+    """Do as `run_many`, and give outcomes in the order of the arguments.
+
+    Those that finish before their turn wait in memory. Keys are the numbers 0, 1, 2, …
+
+    Examples
+    --------
+    >>> from math import sqrt
+    >>> [outcome.key for outcome in run_in_order(sqrt, [4.0, 9.0])]
+    ['0', '1']
+    """
+    early: dict[int, Outcome] = {}
+    turn = 0
+    tasks = ((str(number), argument) for number, argument in enumerate(arguments))
+    for outcome in run_many(function, tasks, cluster):
+        early[int(outcome.key)] = outcome
+        while turn in early:
+            yield early.pop(turn)
+            turn += 1
 
 
 def _one_by_one(
