@@ -20,6 +20,11 @@ def slow_square(number: int) -> int:
     return number * number
 
 
+def slower_first(number: int) -> int:
+    time.sleep(0.5 if number == 0 else 0)
+    return number
+
+
 def where(_: Any) -> int:
     return os.getpid()
 

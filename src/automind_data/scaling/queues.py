@@ -12,6 +12,7 @@ from typing import Any
 
 from automind_data.common.errors import AutomindError
 from automind_data.scaling.cluster import Cluster
+from automind_data.scaling.schedulers import INSTALL, NO_PAGES_AT, reason
 
 __all__ = ["job_script", "submitted"]
 
@@ -29,7 +30,7 @@ NUMBERS = ("cores", "processes", "job_cpu")
 LISTS = ("job_extra_directives", "job_script_prologue", "job_directives_skip", "worker_extra_args")
 OURS = ("scheduler", "name", "security", "protocol", "config_name", "nanny")
 OLD = ("extra", "env_extra", "header_skip", "job_extra", "project")
-INSTALL = "pip install 'automind-data[simulate]'"
+NO_DASHBOARD = ("--no-dashboard", "--dashboard-address", NO_PAGES_AT)
 
 
 @contextlib.contextmanager
@@ -50,7 +51,7 @@ def submitted(cluster: Cluster) -> Iterator[Any]:
             opened.scale(jobs=cluster.workers)
             opened.sync(opened._correct_state)
         except Exception as error:
-            rule = f"took no job ({_reason(error)})"
+            rule = f"took no job ({reason(error)})"
             raise AutomindError(
                 cluster.name, rule, "run this where jobs can be sent from"
             ) from None
@@ -82,12 +83,12 @@ def _opened(cluster: Cluster) -> Iterator[Any]:
             opened = kind(
                 security=Security.temporary(),
                 shared_temp_directory=keys,
-                scheduler_options={"dashboard_address": None},
+                scheduler_options={"dashboard_address": NO_PAGES_AT},
                 silence_logs=logging.CRITICAL,
                 **options,
             )
         except Exception as error:
-            rule = f"cannot be used so ({_reason(error)})"
+            rule = f"cannot be used so ({reason(error)})"
             raise AutomindError(cluster.name, rule, "correct the options of the queue") from None
         stack.callback(_close, opened)
         yield opened
@@ -116,7 +117,7 @@ def _options(cluster: Cluster, job: Any) -> dict[str, Any]:
             raise AutomindError(cluster.name, f"has {name} more than once", "give it once")
         elif name in NUMBERS:
             options[name] = _number(cluster, name, value)
-    options["worker_extra_args"] = [*options["worker_extra_args"], "--no-dashboard"]
+    options["worker_extra_args"] = [*options["worker_extra_args"], *NO_DASHBOARD]
     return options
 
 
@@ -124,7 +125,3 @@ def _number(cluster: Cluster, name: str, value: str) -> int:
     if not value.isdecimal() or int(value) < 1:
         raise AutomindError(cluster.name, f"has {value} for {name}", "give a whole number")
     return int(value)
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -12,10 +12,18 @@ from typing import Any
 from automind_data.common.errors import AutomindError
 from automind_data.scaling.cluster import Cluster
 
-__all__ = ["connected"]
+__all__ = ["INSTALL", "NO_PAGES_AT", "connected", "reason"]
 
 CONNECT = 10.0
 """Seconds within which a scheduler must answer."""
+
+NO_PAGES: dict[str, list[str]] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
+"""Dask opens a web server in any case; this one has nothing to show."""
+
+NO_PAGES_AT = "127.0.0.1:0"
 
 INSTALL = "pip install 'automind-data[simulate]'"
 
@@ -55,7 +63,7 @@ def _client(where: Any, cluster: Cluster) -> Iterator[Any]:
     try:
         client = Client(where, timeout=CONNECT, set_as_default=False)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
-        rule = f"does not answer as a Dask scheduler ({_reason(error)})"
+        rule = f"does not answer as a Dask scheduler ({reason(error)})"
         step = "check the address, or start one with `dask scheduler`"
         raise AutomindError(cluster.name, rule, step) from None
     try:
@@ -77,20 +85,23 @@ def _started(cluster: Cluster, scratch: str) -> Iterator[Any]:
     from distributed.security import Security
 
     try:
-        with dask.config.set({"distributed.scheduler.allowed-failures": cluster.retries}):
+        with dask.config.set(
+            {**NO_PAGES, "distributed.scheduler.allowed-failures": cluster.retries}
+        ):
             opened = LocalCluster(
                 n_workers=cluster.workers,
                 threads_per_worker=1,
                 processes=True,
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address=NO_PAGES_AT,
+                worker_dashboard_address=NO_PAGES_AT,
                 security=Security.temporary(),
                 memory_limit=0,
                 local_directory=scratch,
                 silence_logs=logging.CRITICAL,
             )
     except Exception as error:
-        rule = f"could not be started ({_reason(error)})"
+        rule = f"could not be started ({reason(error)})"
         raise AutomindError(cluster.name, rule, "try fewer, or --workers 1") from None
     try:
         yield opened
@@ -113,5 +124,6 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """Say what an error of a library says, in one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
