@@ -120,7 +120,7 @@ def tells_nothing(port: int) -> bool:
         except ssl.SSLError as error:
             return "CERTIFICATE_REQUIRED" in str(error).replace(" ", "_").upper()
         except TimeoutError:
-            pages = ("status", "health", "metrics", "json/identity.json", "info/main/workers.html")
+            pages = ("health", "metrics", "json/identity.json", "info/main/workers.html")
             return all(status(port, page) == 404 for page in pages)
     return False
 
