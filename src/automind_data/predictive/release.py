@@ -7,16 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automind_data.common.errors import AutomindError
 from automind_data.common.files import write_json
 from automind_data.common.layout import DATASETS, OBSERVATION_TABLES, Dataset
 from automind_data.common.observations import read_observations
 from automind_data.params import PredictiveParams
 from automind_data.predictive.compare import Comparison, compare_table
 from automind_data.predictive.judge import Verdict, judge
+from automind_data.predictive.robustness import (
+    Robustness,
+    find_runs,
+    holds_some_of,
+    robustness_of,
+    write_robustness,
+)
 from automind_data.predictive.rows import Estimator, read_estimator
 from automind_data.predictive.write import metrics_of, write_best, write_distances, write_record
 
-__all__ = ["Predicted", "predict_release", "predict_table"]
+__all__ = ["Predicted", "predict_release", "predict_simulated", "predict_table"]
 
 
 @dataclass(frozen=True)
@@ -153,3 +161,62 @@ def predict_release(
         targets,
     )
     draw_overview(overview, Path(out) / "overview.svg", Path(out) / "overview.png")
+
+
+def predict_simulated(
+    root: str | Path, simulated: str | Path, out: str | Path, params: PredictiveParams
+) -> Iterator[dict[str, Any]]:
+    """Compare simulated runs of discovered configurations with their targets.
+
+    Parameters
+    ----------
+    root
+        The folder that holds `datasets/` and `derived/`.
+    simulated
+        A run folder, or a Parquet table with the published columns. Runs belong to the data
+        set whose discovered table has their configuration.
+    out
+        The folder to write `robustness.parquet` and `robustness.json` to.
+    params
+        See `predict_table`.
+
+    Yields
+    ------
+    dict
+        `path`, `done` and `total`: rows read of one data set.
+
+    Raises
+    ------
+    AutomindError
+        A file is missing or cannot be read, or no run is of a discovered configuration.
+    """
+    derived = Path(root) / "derived"
+    runs = find_runs(simulated)
+    found: dict[str, Robustness] = {}
+    for name, dataset in DATASETS.items() if runs is not None else ():
+        assert runs is not None
+        models = derived / "tables" / f"{name}.parquet"
+        if not holds_some_of(models, runs):
+            continue
+        estimator = read_estimator(derived / "dgms" / dataset.dgm)
+        table = OBSERVATION_TABLES[dataset.observations]
+        robust = yield from robustness_of(
+            runs,
+            models,
+            estimator,
+            read_observations(
+                derived / "observations" / f"{dataset.observations}.parquet",
+                estimator.recipe.columns,
+                dataset,
+            ),
+            derived / "tables" / "heldout.parquet",
+            params,
+            table.key_columns if table.drawn_from is not None else (),
+            only_known=True,
+        )
+        if robust.configurations:
+            found[name] = robust
+    if runs is not None and not found:
+        rule = "holds no run of a configuration of the discovered tables"
+        raise AutomindError(runs, rule, "simulate rows of derived/predictive/")
+    write_robustness(out, found, runs is not None)

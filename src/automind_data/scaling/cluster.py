@@ -13,7 +13,7 @@ __all__ = ["QUEUES", "Cluster", "Outcome"]
 QUEUES = ("htcondor", "lsf", "moab", "oar", "pbs", "sge", "slurm")
 """Batch systems that jobs can be sent to, as `dask-jobqueue` calls them."""
 
-PATIENCE, PATIENCE_OF_QUEUE = 60.0, 86_400.0
+PATIENCE, PATIENCE_OF_QUEUE = 60.0, (86_400.0, 600.0)
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Cluster:
     retries
         So many more tries has a task that fails.
     patience
-        Seconds without any worker after which to give up. None: a minute, or a day
-        where jobs wait in a queue.
+        Seconds without any worker after which to give up. None: a minute; with a queue a
+        day for the first worker, ten minutes once there was one.
 
     Raises
     ------
@@ -82,12 +82,11 @@ class Cluster:
             return f"scheduler {self.address}"
         return f"queue {self.queue}" if self.queue else f"{self.workers} workers of this machine"
 
-    @property
-    def seconds_without_worker(self) -> float:
-        """How long to wait for a worker."""
+    def wait(self, seen: bool) -> float:
+        """Return for how many seconds to wait for a worker, after one was seen or before."""
         if self.patience is not None:
             return self.patience
-        return PATIENCE_OF_QUEUE if self.queue is not None else PATIENCE
+        return PATIENCE if self.queue is None else PATIENCE_OF_QUEUE[seen]
 
 
 @dataclass(frozen=True)

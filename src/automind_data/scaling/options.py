@@ -31,7 +31,7 @@ OPTIONS = (
     ),
     click.option(
         "--patience", type=SECONDS, metavar="S",
-        help="Give up after so long without a worker. Default: 60, with --queue a day.",
+        help="Without a worker, give up. Default: 60; a day for the first of a queue.",
     ),
 )  # fmt: skip
 

@@ -28,6 +28,7 @@ CLASSES = {
 DEFAULTS = {"cores": "1", "processes": "1", "memory": "4GB", "job_name": "automind"}
 NUMBERS = ("cores", "processes", "job_cpu")
 LISTS = ("job_extra_directives", "job_script_prologue", "job_directives_skip", "worker_extra_args")
+KEY_FILES = ("_job_key", "_job_cert", "_job_ca_file")
 OURS = ("scheduler", "name", "security", "protocol", "config_name", "nanny")
 OLD = ("extra", "env_extra", "header_skip", "job_extra", "project")
 NO_DASHBOARD = ("--no-dashboard", "--dashboard-address", NO_PAGES_AT)
@@ -48,8 +49,7 @@ def submitted(cluster: Cluster) -> Iterator[Any]:
     """
     with _opened(cluster) as opened:
         try:
-            opened.scale(jobs=cluster.workers)
-            opened.sync(opened._correct_state)
+            opened.sync(_submit, opened, cluster.workers)
         except Exception as error:
             rule = f"took no job ({reason(error)})"
             raise AutomindError(
@@ -94,9 +94,19 @@ def _opened(cluster: Cluster) -> Iterator[Any]:
         yield opened
 
 
+async def _submit(opened: Any, jobs: int) -> None:
+    """Send jobs; unlike `scale`, raise what the batch system says."""
+    for _ in range(jobs):
+        opened.worker_spec.update(opened.new_worker_spec())
+    await opened._correct_state()
+
+
 def _close(opened: Any) -> None:
     with contextlib.suppress(Exception):
         opened.close(timeout=30)
+    for name in KEY_FILES:
+        with contextlib.suppress(OSError):
+            getattr(opened, name).close()
 
 
 def _options(cluster: Cluster, job: Any) -> dict[str, Any]:

@@ -56,6 +56,7 @@ class _Spreading:
         self._arrived: queue.SimpleQueue[tuple[int, int, Any]] = queue.SimpleQueue()
         self._workers = cluster.workers
         self._seen = self._asked = time.monotonic()
+        self._met = False
 
     def outcomes(self, tasks: Iterator[tuple[str, Any]]) -> Iterator[Outcome]:
         """Yield the outcome of each task as it finishes."""
@@ -142,7 +143,7 @@ class _Spreading:
         now = time.monotonic()
         if now - self._asked > ASK:
             self._ask_for_workers()
-        wait = self._cluster.seconds_without_worker
+        wait = self._cluster.wait(self._met)
         if now - self._seen > wait:
             rule = f"has had no worker for {wait:g} s"
             step = "start workers with `dask worker ADDRESS`, see docs/cluster.md"
@@ -155,7 +156,7 @@ class _Spreading:
             raise self._gone() from None
         self._asked = time.monotonic()
         if cores:
-            self._seen = self._asked
+            self._seen, self._met = self._asked, True
             self._workers = sum(cores.values())
 
     def _gone(self) -> AutomindError:
