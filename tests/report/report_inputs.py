@@ -39,6 +39,7 @@ def make_inputs(
     n_models: int = 9,
     predicted: bool = False,
     calibrated: bool = False,
+    simulated: bool = False,
     skipped: dict[str, str] | None = None,
     findings: tuple[dict[str, object], ...] = (),
     without: tuple[str, ...] = (),
@@ -56,6 +57,8 @@ def make_inputs(
         _models(root / "derived", name, n_models)
         if predicted:
             _predictive(root / "derived", name)
+    if simulated:
+        _robustness(root / "derived" / "predictive", rng)
     _validation(root / "derived" / "validation", findings)
     pl.DataFrame(
         [
@@ -95,6 +98,33 @@ def make_inputs(
     for path in without:
         (root / path).unlink()
     return root
+
+
+def _robustness(folder: Path, rng: np.random.Generator) -> None:
+    """Two data sets: models with and without a tolerance, and one of which all runs failed."""
+    rows = []
+    for name, key in (("mouse-hc", "m1_CA1-spont"), ("synthetic", "77_5"), ("synthetic", "77_12")):
+        for rank in (1, 2):
+            whole = [] if (key, rank) == ("77_12", 2) else sorted(rng.lognormal(-2, 1, 12).tolist())
+            judged, some = name == "synthetic", bool(whole)
+            rows.append({
+                "dataset": name, "x_o": key, "rank": rank, "row": rank, "ranked_by": "log10_mse",
+                "runs": 14, "matching": sum(each < 0.1 for each in whole) if judged else None,
+                "share_low": 0.05 if judged else None, "share_high": 0.5 if judged else None,
+                "published": 0.05, "median": whole[6] if some else None,
+                "lowest": whole[0] if some else None, "highest": whole[-1] if some else None,
+                "tolerance": 0.1 if judged else None, "noise_floor": 0.02 if judged else None,
+                "distances": whole,
+            })  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    pl.DataFrame(rows, schema_overrides={"distances": pl.List(pl.Float64)}).write_parquet(
+        folder / "robustness.parquet"
+    )
+    counts = {"runs": 56, "configurations": 4, "early_stopped": 2, "failed": 0}
+    shares = {"share_matching": 0.4, "low": 0.3, "high": 0.52}
+    both = {"matched_as_published": 4, "match_again": 1}
+    said = {"mouse-hc": counts, "synthetic": counts | shares | both}
+    _write(folder / "robustness.json", {"simulated": 1, **said})
 
 
 def _write(path: Path, value: object) -> None:

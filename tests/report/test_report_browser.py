@@ -98,6 +98,7 @@ return texts.map(({ words, holder }) => {
 
 HOSTILE = "<script>console.error('ran')</script><img src=https://outside.example/x>"
 LONG = "unbroken" * 40
+EVERYTHING = {"predicted": True, "calibrated": True, "simulated": True}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    plain = make_inputs(tmp_path_factory.mktemp("plain"), predicted=True, calibrated=True)
+    plain = make_inputs(tmp_path_factory.mktemp("plain"), **EVERYTHING)
     findings = tuple(
         {
             "severity": severity, "id": f"{severity}-{LONG}", "message": f"{LONG} {HOSTILE}",
@@ -170,6 +171,22 @@ def test_charts_are_painted(browser, pages, name):
     )
     assert len(sizes) == 1 + 28 + 10
     assert all(across > 50 and down > 20 for across, down in sizes)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_models_simulated_again_are_painted(browser, pages, width):
+    browser.open(pages["plain"], width)
+    sizes = browser.value(
+        "[...document.querySelectorAll('.robust [data-plot] svg')]"
+        ".map(each => [each.getBoundingClientRect().width,"
+        " each.querySelectorAll('circle').length, each.getAttribute('aria-label')])"
+    )
+    assert [said.partition(" to ")[0] for _, _, said in sizes] == [
+        "Distances of 24 runs of 2 models",
+        "Distances of 36 runs of 4 models",
+    ]
+    assert [circles for _, circles, _ in sizes] == [24 + 2, 36 + 4]
+    assert all(width / 2 < across <= width for across, _, _ in sizes)
 
 
 def test_print_is_light_and_shows_what_is_folded(browser, pages):

@@ -22,6 +22,7 @@ from automind_data.report.inputs import (
     Summary,
     read_findings,
 )
+from automind_data.report.robustness import Robust, read_robustness
 from automind_data.report.sets import SetReport, gather_set
 
 __all__ = ["ParameterRow", "Report", "gather"]
@@ -53,6 +54,7 @@ class Report:
     sets: tuple[SetReport, ...]
     rows: dict[str, dict[str, int | None]]
     parameters: tuple[ParameterRow, ...]
+    robustness: tuple[Robust, ...]
     calibration: tuple[Calibrated, ...]
 
 
@@ -94,6 +96,7 @@ def gather(root: str | Path, params: ReportParams) -> Report:
         sets=sets,
         rows=_count_rows(derived, summary),
         parameters=_parameters(derived / "parameters.csv"),
+        robustness=read_robustness(derived),
         calibration=read_calibration(derived),
     )
 

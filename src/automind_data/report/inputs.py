@@ -77,7 +77,7 @@ class SampledObservation(msgspec.Struct, frozen=True):
     """What sampling did for one observation."""
 
     x_o: str
-    status: Literal["sampled", "skipped"]
+    status: Literal["sampled", "skipped", "failed"]
     reason: str | None = None
     draws: int | None = None
     accepted: int | None = None

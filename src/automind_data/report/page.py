@@ -17,6 +17,7 @@ from automind_data.report.gather import Report, gather
 from automind_data.report.numbers import marginal_rows, narrowest, sentences, target_rows
 from automind_data.report.provenance import figures
 from automind_data.report.ranking import ranked_view, ranking_said
+from automind_data.report.robustness import robust_view
 from automind_data.report.scripts import page_policy, page_scripts
 from automind_data.report.sets import SetReport
 from automind_data.report.symbols import symbol_html
@@ -96,6 +97,7 @@ def render(report: Report) -> str:
             for shown in report.sets
         },
         calibrations=[calibration_view(each) for each in report.calibration],
+        robust=[robust_view(each) for each in report.robustness],
         reading=READING,
         figures=figures(report),
         policy=page_policy(scripts),

@@ -59,6 +59,12 @@ def figures(report: Report) -> tuple[Trace, ...]:
             Trace("Marginals and pairs", place, name, ((*estimator, samples), (*target, samples))),
             Trace("Ranked models", place, name, ((*target, ranked), (*models, ranked))),
         ]
+    for robust in report.robustness:
+        best = Step(f"derived/predictive/{robust.name}.parquet", "predict")
+        runs = Step("derived/simulated/", "simulate")
+        compared = Step("derived/predictive/robustness.parquet", "robustness")
+        way = (published(ARCHIVES[robust.name].path), best, runs, compared)
+        traces.append(Trace(f"Simulated again, {robust.name}", "#robustness", None, (way,)))
     for dgm, path in DGMS.items():
         heldout = (
             published(ARCHIVES["heldout"].path),

@@ -17,6 +17,7 @@ OWN = (
     "corner.js",
     "explorer.js",
     "ranking.js",
+    "robustness.js",
     "calibration.js",
     "findings.js",
 )
