@@ -90,7 +90,7 @@ def robust_view(robust: Robust) -> dict[str, Any]:
 def _said(robust: Robust) -> str:
     numbers = robust.numbers
     runs, models = int(numbers["runs"]), int(numbers["configurations"])
-    text = f"{count(models)} models were simulated {count(runs)} times with other random seeds."
+    text = f"{count(runs)} runs of {count(models)} models with other random seeds."
     if "share_matching" in numbers:
         share, low, high = (numbers[name] for name in ("share_matching", "low", "high"))
         text += (
