@@ -73,10 +73,11 @@ def main() -> None:
     print(f"{'where':<16} {'whole':>8} {'ratio':>6} {'running':>9} {'ratio':>6} {'empty task':>11}")
     for way, cluster in WAYS.items():
         whole, running = (statistics.median(each) for each in zip(*times[way], strict=True))
+        pairs = list(zip(alone, times[way], strict=True))
         ratios = [
-            round(statistics.median(a[part] / b[part] for a, b in zip(alone, times[way], strict=True)), 2)
+            round(statistics.median(one[part] / other[part] for one, other in pairs), 2)
             for part in (0, 1)
-        ]  # fmt: skip
+        ]
         empty = statistics.median(idle[way])
         print(
             f"{way:<16} {whole:>6.2f} s {ratios[0]:>6} {running:>7.3f} s {ratios[1]:>6}"
