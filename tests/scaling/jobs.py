@@ -65,8 +65,8 @@ def second_time(folder: str) -> str:
 
 
 def noted(task: tuple[str, int, float]) -> int:
-    """Write down who works, take a while, return a square."""
+    """Write down the number, the process above and this one, take a while, return a square."""
     folder, number, seconds = task
-    Path(folder, f"{number}-{os.getppid()}-{time.monotonic_ns()}").touch()
+    Path(folder, f"{number}-{os.getppid()}-{os.getpid()}").touch()
     time.sleep(seconds)
     return number * number

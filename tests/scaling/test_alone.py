@@ -119,7 +119,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=ENVIRONMENT)
     until(lambda: list(tmp_path.iterdir()))
-    child = int(next(iter(tmp_path.iterdir())).name.split("-")[1])
+    child = int(next(iter(tmp_path.iterdir())).name.split("-")[2])
     os.kill(child, 0)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
