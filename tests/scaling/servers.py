@@ -40,7 +40,7 @@ def scheduler(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     said = folder / "scheduler.json"
     command = ("distributed.cli.dask_scheduler", "--port", "0", "--scheduler-file", str(said))
     with server(*command, folder=folder) as process:
-        until(said.is_file)
+        until(lambda: said.is_file() and said.read_text().rstrip().endswith("}"))
         yield json.loads(said.read_text())["address"], process
 
 
