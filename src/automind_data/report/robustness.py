@@ -12,12 +12,11 @@ from pyarrow import parquet
 
 from automind_data.common.errors import AutomindError
 from automind_data.common.layout import DATASETS
-from automind_data.report.inputs import read_json
+from automind_data.common.typed import AGAIN, read_typed
 from automind_data.report.words import count, number
 
 __all__ = ["Robust", "read_robustness", "robust_view"]
 
-AGAIN = "make it again with `dvc repro`"
 MOST_SHOWN = 40
 MOST_DOTS = 200
 NUMBERS = (
@@ -46,7 +45,7 @@ def read_robustness(derived: Path) -> tuple[Robust, ...]:
         A file does not have the agreed form.
     """
     folder = derived / "predictive"
-    said = read_json(folder / "robustness.json", dict[str, int | dict[str, int | float]])
+    said = read_typed(folder / "robustness.json", dict[str, int | dict[str, int | float]])
     path = folder / "robustness.parquet"
     if said is None or not path.exists():
         return ()
