@@ -19,6 +19,7 @@ __all__ = [
     "ReportParams",
     "SamplingParams",
     "SetParams",
+    "TrainParams",
     "UnpackParams",
     "read_params",
 ]
@@ -91,6 +92,30 @@ class PredictiveParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: Annotated[int, msgspec.Meta(ge=0)]
 
 
+class TrainParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a density estimator is trained, if one is."""
+
+    enabled: bool
+    recipe: Literal["psd", "burst"] | Annotated[list[Key], msgspec.Meta(min_length=1)]
+    estimator: Literal["nsf", "maf"]
+    transforms: Positive
+    hidden: Positive
+    blocks: Positive
+    bins: Annotated[int, msgspec.Meta(ge=2)]
+    embedding: list[Positive]
+    dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    z_score_x: bool
+    validation: Annotated[float, msgspec.Meta(gt=0, lt=1)]
+    batch: Positive
+    learning_rate: Annotated[float, msgspec.Meta(gt=0)]
+    pull: Annotated[float, msgspec.Meta(ge=0)]
+    clip: Annotated[float, msgspec.Meta(gt=0)]
+    patience: Positive
+    max_epochs: Positive
+    max_rows: Positive
+    seed: Annotated[int, msgspec.Meta(ge=0)]
+
+
 class ReportParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the report shows."""
 
@@ -105,6 +130,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sampling: SamplingParams
     calibration: CalibrationParams
     predictive: PredictiveParams
+    train: TrainParams
     report: ReportParams
 
 

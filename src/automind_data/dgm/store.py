@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from safetensors import SafetensorError
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import atomic_folder, write_json
 
-__all__ = ["AGAIN", "FORMAT", "read_dgm", "write_dgm"]
+__all__ = ["AGAIN", "FORMAT", "NAMES", "TRAINING", "read_dgm", "write_dgm"]
 
 FORMAT = 1
 AGAIN = "make it again with `automind-data convert`"
-NAMES = {"dgm.json", "dgm.safetensors", "probe.json"}
+TRAINING = ("training.json", "loss.csv", "loss.svg")
+"""Beside a density estimator that was trained here: its record, losses, and their picture."""
+NAMES = {"dgm.json", "dgm.safetensors", "probe.json", *TRAINING}
 
 
 def write_dgm(
@@ -28,6 +31,7 @@ def write_dgm(
     description: dict[str, Any],
     tensors: dict[str, NDArray[Any]],
     like: Path | None = None,
+    beside: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write one density estimator and its probe; the folder appears whole or not at all.
 
@@ -41,6 +45,8 @@ def write_dgm(
         Every parameter and buffer of the flow, by name.
     like
         Folder of another one that may be the same network; see `write_probe`.
+    beside
+        What else belongs into the folder: names among `TRAINING`, and content.
 
     Raises
     ------
@@ -59,6 +65,8 @@ def write_dgm(
     with atomic_folder(folder) as part:
         write_json(part / "dgm.json", {"format": FORMAT, **description})
         (part / "dgm.safetensors").write_bytes(save(dict(sorted(tensors.items()))))
+        for name, content in (beside or {}).items():
+            (part / name).write_bytes(content)
         write_probe(part, like)
 
 

@@ -1,0 +1,1 @@
+"""Training a density estimator from tables of simulations."""
