@@ -27,7 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "validation": 0.2,
     "batch": 20,
     "learning_rate": 2e-4,
-    "pull": 10_000.0,
+    "pull": 20_000.0,
     "clip": 5.0,
     "patience": 20,
     "max_epochs": 1000,
@@ -85,20 +85,10 @@ def command(
     release = _release(release_record) if release_record is not None else None
 
     from automind_data.common.progress import draw
-    from automind_data.training.fit import Fit
     from automind_data.training.inputs import recipe_of_columns, recipe_of_dgm
-    from automind_data.training.network import Architecture
-    from automind_data.training.run import Training, train
+    from automind_data.training.run import settings_of, train
 
-    settings = Training(
-        Architecture(
-            **{name: getattr(asked, name) for name in Architecture.__dataclass_fields__}
-            | {"embedding": tuple(asked.embedding)}
-        ),
-        Fit(**{name: getattr(asked, name) for name in Fit.__dataclass_fields__}),
-        validation=asked.validation,
-        max_rows=asked.max_rows,
-    )
+    settings = settings_of(asked)
     used = (
         recipe_of_dgm(_folder(named)) if isinstance(named, str) else recipe_of_columns(named, prior)
     )

@@ -55,8 +55,8 @@ def recipe_of_columns(columns: Sequence[str], prior: str | Path) -> Part:
     Returns
     -------
     dict
-        As `recipe_of_dgm`; early-stopped rows are left out, and rows with a feature that is
-        not finite.
+        As `recipe_of_dgm`, and `score`: the z-score is still to be taken. Early-stopped rows
+        are left out, and rows with a feature that is not finite.
 
     Raises
     ------
@@ -85,6 +85,7 @@ def recipe_of_columns(columns: Sequence[str], prior: str | Path) -> Part:
         rule = "is no table of parameters with name, unit, low and high"
         raise AutomindError(prior, rule, "compare with derived/parameters.csv") from None
     return {
+        "score": True,
         "parameters": parameters,
         "conditioning": {
             "kind": "columns",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from automind_data.training.inputs import Rows, read_rows
 from automind_data.training.network import Architecture, build, describe
 from automind_data.training.write import write_trained
 
-__all__ = ["Training", "checkpoint_of", "train"]
+__all__ = ["Training", "checkpoint_of", "settings_of", "train"]
 
 SOFTWARE = ("torch", "sbi", "nflows", "numpy")
 Part = dict[str, Any]
@@ -44,6 +44,18 @@ class Training:
     fit: Fit = field(default_factory=Fit)
     validation: float = 0.2
     max_rows: int = 200_000
+
+
+def settings_of(values: Any, **changed: Any) -> Training:
+    """Return the settings that an object with all of them as attributes has, some changed."""
+
+    def part(kind: Any) -> Any:
+        names = [each.name for each in fields(kind)]
+        return kind(**{name: changed.get(name, getattr(values, name)) for name in names})
+
+    network = part(Architecture)
+    network = replace(network, embedding=tuple(network.embedding))
+    return Training(network, part(Fit), values.validation, values.max_rows)
 
 
 def checkpoint_of(out: str | Path) -> Path:
@@ -101,7 +113,7 @@ def train(
         recipe, x = _standardized(recipe, rows, held)
         shape = settings.network
         if recipe["conditioning"]["kind"] != "psd":
-            shape = Architecture(**{**asdict(shape), "embedding": ()})
+            shape = replace(shape, embedding=())
         identity = _identity(settings, recipe, rows)
         flow = build(shape, rows.u.shape[1], x[~held], settings.fit.seed)
         checkpoint = checkpoint_of(out)
@@ -132,9 +144,9 @@ def _held(n: int, settings: Training) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 def _standardized(recipe: Part, rows: Rows, held: Any) -> tuple[Part, Any]:
     """Fill in the z-score of a recipe of columns; another keeps what it has."""
-    conditioning = recipe["conditioning"]
-    if conditioning["kind"] != "columns":
+    if not recipe.get("score"):
         return recipe, rows.x
+    conditioning = recipe["conditioning"]
     mean, std = (
         getattr(rows.x[~held], name)(axis=0, dtype=np.float64).astype(np.float32)
         for name in ("mean", "std")
@@ -144,8 +156,8 @@ def _standardized(recipe: Part, rows: Rows, held: Any) -> tuple[Part, Any]:
         name = conditioning["columns"][flat[0]]
         raise AutomindError("recipe", f"has {name}, which is the same in all rows", "leave it out")
     score = {"kind": "z-score", "mean": mean.tolist(), "std": std.tolist()}
-    made = {**recipe, "conditioning": {**conditioning, "standardize": score}}
-    return made, (rows.x - mean) / std
+    scored = {**conditioning, "standardize": score}
+    return {"parameters": recipe["parameters"], "conditioning": scored}, (rows.x - mean) / std
 
 
 def _identity(settings: Training, recipe: Part, rows: Rows) -> str:
