@@ -116,7 +116,8 @@ def test_what_is_described_is_the_network(tmp_path: Path, once: Path) -> None:
 def test_the_folder_opens_conditions_evaluates_and_samples(once: Path) -> None:
     out = once / "undisturbed"
     assert set(content(out)) == {
-        "dgm.json", "dgm.safetensors", "probe.json", "training.json", "loss.csv", "loss.svg",
+        "dgm.json", "dgm.safetensors", "probe.json", "training.json", "metrics.json",
+        "loss.csv", "loss.svg",
     }  # fmt: skip
     assert not checkpoint_of(out).exists()
     dgm, record = load(out), json.loads((out / "training.json").read_text())

@@ -67,7 +67,7 @@ def test_off_writes_a_little_and_imports_nothing_heavy(folder: Path) -> None:
     assert shown == ["out: train.enabled is false, nothing was trained", "[]"]
     assert json.loads((folder / "out" / "training.json").read_text()) == {"state": "off"}
     assert (folder / "out" / "loss.csv").read_text() == "epoch,training,validation\n"
-    assert len(list((folder / "out").iterdir())) == 2
+    assert len(list((folder / "out").iterdir())) == 3
 
 
 def test_on_and_off_take_each_others_place(folder: Path) -> None:

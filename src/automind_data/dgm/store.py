@@ -21,8 +21,8 @@ __all__ = ["AGAIN", "FORMAT", "NAMES", "TRAINING", "read_dgm", "write_dgm"]
 
 FORMAT = 1
 AGAIN = "make it again with `automind-data convert`"
-TRAINING = ("training.json", "loss.csv", "loss.svg")
-"""Beside a density estimator that was trained here: its record, losses, and their picture."""
+TRAINING = ("training.json", "metrics.json", "loss.csv", "loss.svg")
+"""Beside a density estimator that was trained here: record, metrics, losses, and their picture."""
 NAMES = {"dgm.json", "dgm.safetensors", "probe.json", *TRAINING}
 
 

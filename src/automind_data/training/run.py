@@ -80,9 +80,10 @@ def train(
     tables
         Tables of simulations as Parquet.
     out
-        Gets `dgm.json`, `dgm.safetensors`, `probe.json`, `training.json`, `loss.csv` and
-        `loss.svg`. Beside it a hidden checkpoint is kept until all is done. Called again
-        with the same tables and settings it goes on from there and ends with the same bytes.
+        Gets `dgm.json`, `dgm.safetensors`, `probe.json`, `training.json`, `metrics.json`,
+        `loss.csv` and `loss.svg`. Beside it a hidden checkpoint is kept until all is done.
+        Called again with the same tables and settings it goes on from there and ends with
+        the same bytes.
     recipe
         From `recipe_of_dgm` or `recipe_of_columns`.
     settings

@@ -34,8 +34,9 @@ def write_off(out: str | Path) -> None:
         rule = f"holds other files than a training, as {min(others)}"
         raise AutomindError(out, rule, "choose another folder")
     with atomic_folder(out) as part:
-        write_json(part / TRAINING[0], {"state": "off"})
-        write_text(part / TRAINING[1], LOSSES)
+        for name in TRAINING[:2]:
+            write_json(part / name, {"state": "off"})
+        write_text(part / TRAINING[2], LOSSES)
 
 
 def write_trained(
@@ -62,9 +63,13 @@ def write_trained(
         (number, f"{one:.6g}", other) for number, (one, other) in enumerate(fitted.history, 1)
     ]
     text = LOSSES + "".join(f"{epoch},{one},{other:.6g}\n" for epoch, one, other in losses)
-    said = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    files = (said.encode(), text.encode(), _picture(fitted))
+    metrics = {key: value for key, value in record.items() if not isinstance(value, dict | list)}
+    files = (_json(record), _json(metrics), text.encode(), _picture(fitted))
     write_dgm(out, description, tensors, beside=dict(zip(TRAINING, files, strict=True)))
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def _picture(fitted: Fitted) -> bytes:
