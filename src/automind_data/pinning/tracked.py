@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from automind_data.common.errors import AutomindError
-from automind_data.common.layout import FILES
+from automind_data.common.layout import DATASETS, DGMS, FILES
 from automind_data.pinning.dvcfile import Import, dvc_path, parse_import
 
 __all__ = ["Output", "Reader", "read_imports", "read_outputs", "reader_of_folder"]
@@ -24,7 +24,7 @@ _TEMPLATE = re.compile(r"\$\{[^}]*\}")
 
 @dataclass(frozen=True)
 class Output:
-    """One output that `dvc.lock` pins.
+    """One output that `dvc.lock` pins, or a density estimator that a `.dvc` file does.
 
     `md5` ends in `.dir` for a folder; `size` in bytes; `files` is the number of
     files of a folder; `stored` is False for outputs that DVC does not put in its
@@ -48,6 +48,10 @@ class _Out(msgspec.Struct):
 
 class _Stage(msgspec.Struct):
     outs: list[_Out] = []
+
+
+class _Added(msgspec.Struct):
+    outs: list[_Out]
 
 
 class _Lock(msgspec.Struct):
@@ -78,12 +82,14 @@ def read_imports(read: Reader) -> dict[str, Import]:
 
 
 def read_outputs(read: Reader) -> list[Output]:
-    """Return what `dvc.lock` pins, in its order.
+    """Return what `dvc.lock` pins, in its order, then density estimators that were put in place.
+
+    One that `dvc add` tracks takes the place of the one that a stage had made.
 
     Raises
     ------
     AutomindError
-        `dvc.lock` or `dvc.yaml` is not as DVC writes it.
+        `dvc.lock`, `dvc.yaml` or a `.dvc` file is not as DVC writes it.
     """
     lock = _decoded(read, "dvc.lock", _Lock) or _Lock()
     pipeline = _decoded(read, "dvc.yaml", dict[str, Any]) or {}
@@ -93,7 +99,15 @@ def read_outputs(read: Reader) -> list[Output]:
         for out in stage.outs:
             stored = not any(pattern.fullmatch(out.path) for pattern in unstored)
             outputs.append(Output(out.path, name, out.md5, out.size, out.nfiles, stored))
-    return outputs
+    added = {output.path: output for output in _added(read)}
+    return [*(each for each in outputs if each.path not in added), *added.values()]
+
+
+def _added(read: Reader) -> Iterator[Output]:
+    for name in (*DGMS, *DATASETS):
+        path = f"derived/dgms/{name}"
+        for out in (_decoded(read, f"{path}.dvc", _Added) or _Added([])).outs:
+            yield Output(path, f"{path}.dvc", out.md5, out.size, out.nfiles, True)
 
 
 def _decoded(read: Reader, path: str, kind: type[Any]) -> Any:
