@@ -15,7 +15,7 @@ from automind_data.common.errors import AutomindError
 from automind_data.dgm import load
 from automind_data.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from automind_data.training.density import bounded, log_prob
-from automind_data.training.fit import Fit
+from automind_data.training.fit import Fit, _Work
 from automind_data.training.inputs import recipe_of_columns
 from automind_data.training.network import Architecture, build, describe
 from automind_data.training.run import Training, checkpoint_of, train
@@ -195,6 +195,28 @@ def test_the_network_of_the_best_epoch_is_kept(once: Path) -> None:
     record = json.loads((once / "undisturbed" / "training.json").read_text())
     assert losses[record["best_epoch"]] == min(losses)
     assert -record["validation_log_prob"] == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_the_pull_holds_weights_to_the_prior_and_biases_less() -> None:
+    rng = np.random.default_rng(0)
+    u, x = rng.random((80, 3), np.float32), rng.standard_normal((80, 3), np.float32)
+    far = {}
+    for pull in (0.0, 20_000.0):
+        flow = build(Architecture(transforms=2, hidden=12, bins=4), 3, x, seed=1)
+        begun = {name: each.detach().clone() for name, each in flow.named_parameters()}
+        how = Fit(batch=20, learning_rate=2e-3, pull=pull, patience=30, max_epochs=30)
+        work = _Work(flow, u, x, np.arange(80) < 10, how)
+        while not work.finished:
+            work.epoch()
+        moved = {name: (each - begun[name]).abs() for name, each in flow.named_parameters()}
+        for kind in ("final_layer.weight", "final_layer.bias"):
+            found = [each.mean().item() for name, each in moved.items() if name.endswith(kind)]
+            far[kind, pull] = np.mean(found[2:])
+        assert not any(moved[name].any() for name in moved if "_transforms.1." in name)
+    weights, biases = (
+        far[kind, 20_000.0] / far[kind, 0.0] for kind in ("final_layer.weight", "final_layer.bias")
+    )
+    assert weights < 0.1 and weights < 0.5 * biases < 0.5
 
 
 def test_tables_together_and_at_most_so_many_rows(once: Path, tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ __all__ = ["Fit", "Fitted", "fit"]
 
 EVALUATED = 4096
 """Rows of the validation that are evaluated at a time."""
+BIASES = 0.1
+"""Biases are pulled by this share of what weights are: they say what holds for every x."""
 WRITTEN = 5.0
 """Seconds between two checkpoints, at least; an epoch is never cut."""
 
@@ -44,7 +46,8 @@ class Fit:
         Of Adam (Kingma and Ba 2015).
     pull
         Each step brings every number nearer to where it began, by this share of the learning
-        rate. It began at the prior, so this shrinks what few rows cannot support.
+        rate, divided by the number of rows. It began at the prior, so this shrinks what few
+        rows cannot support.
     clip
         Longest gradient of a step.
     patience
@@ -147,6 +150,12 @@ class _Work:
         self.offset = float(logdet[kept].mean()), float(logdet[out].mean())
         self.numbers = [each for each in flow.parameters() if each.requires_grad]
         self.begun = [each.detach().clone() for each in self.numbers]
+        rate = how.learning_rate * how.pull / len(kept)
+        self.pulls = [
+            min(rate * (BIASES if "bias" in name or "diag" in name else 1.0), 1.0)
+            for name, each in flow.named_parameters()
+            if each.requires_grad
+        ]
         self.adam = torch.optim.Adam(self.numbers, lr=how.learning_rate, fused=True)
         self.history: list[tuple[float, float]] = []
         self.first = self._validate()
@@ -198,10 +207,9 @@ class _Work:
         torch.nn.utils.clip_grad_norm_(self.numbers, self.how.clip)
         self.adam.step()
         if self.how.pull:
-            share = self.how.learning_rate * self.how.pull / len(self.kept_rows)
             with torch.no_grad():
-                for each, begun in zip(self.numbers, self.begun, strict=True):
-                    each.lerp_(begun, share)
+                for each, begun, pull in zip(self.numbers, self.begun, self.pulls, strict=True):
+                    each.lerp_(begun, pull)
         return loss.detach()
 
     def _validate(self) -> float:

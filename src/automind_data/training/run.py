@@ -22,7 +22,7 @@ from automind_data.training.write import write_trained
 
 __all__ = ["Training", "checkpoint_of", "settings_of", "train"]
 
-SOFTWARE = ("torch", "sbi", "nflows", "numpy")
+SOFTWARE = ("automind-data", "torch", "sbi", "nflows", "numpy")
 Part = dict[str, Any]
 
 
