@@ -11,6 +11,8 @@ from scipy.stats import multivariate_normal
 
 NAMES = ("params_net.a", "params_net.b", "params_net.c")
 FEATURES = ("burst_x", "burst_y", "burst_z")
+SPECTRUM = ("psd_1.0", "psd_2.0", "psd_3.0")
+"""The same features once more: x is the decadic logarithm of the power."""
 LOW, HIGH = np.array([-1.0, 0.0, 2.0]), np.array([1.0, 4.0, 3.0])
 MIXING = np.array([[1.0, 0.4, 0.0], [0.0, 1.0, -0.5], [0.3, 0.0, 0.8]])
 NOISE = 0.15
@@ -54,6 +56,7 @@ def write_table(
         "params_analysis.early_stopped": np.zeros(n, bool),
         **dict(zip(NAMES, theta.T, strict=True)),
         **dict(zip(FEATURES, x.T, strict=True)),
+        **dict(zip(SPECTRUM, 10**x.T, strict=True)),
         **columns,
     }
     table = pa.table({name: value for name, value in cells.items() if value is not None})
