@@ -19,6 +19,7 @@ __all__ = [
     "ReportParams",
     "SamplingParams",
     "SetParams",
+    "SimulateParams",
     "TrainParams",
     "UnpackParams",
     "read_params",
@@ -116,6 +117,17 @@ class TrainParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: Annotated[int, msgspec.Meta(ge=0)]
 
 
+class SimulateParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which models are simulated again."""
+
+    enabled: bool
+    dataset: Literal["organoids", "mouse-vis", "mouse-hc", "synthetic"]
+    best: Positive
+    seeds: Positive
+    seed: Annotated[int, msgspec.Meta(ge=0)]
+    workers: Positive
+
+
 class ReportParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the report shows."""
 
@@ -131,6 +143,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calibration: CalibrationParams
     predictive: PredictiveParams
     train: TrainParams
+    simulate: SimulateParams
     report: ReportParams
 
 

@@ -16,19 +16,20 @@ FOREVER = 1e7
 """Longer than any run, s; `exchange` ends it."""
 
 
+def _exchange(step: int) -> int:
+    raise NotImplementedError("runs in C++ only")
+
+
 def build(cells: int, dt: float, folder: str) -> None:
     """Write and compile the Brian2 project of a network; its program is `folder/main`."""
     import brian2
-
-    @brian2.implementation("cpp", CODE)  # type: ignore[misc]  # Brian2 has no types
-    @brian2.check_units(step=1, result=1)  # type: ignore[misc]  # the same
-    def exchange(step: int) -> int:
-        raise NotImplementedError("runs in C++ only")
 
     brian2.prefs.codegen.cpp.extra_compile_args_gcc = list(FLAGS)
     brian2.prefs.devices.cpp_standalone.extra_make_args_unix = ["-j2"]
     brian2.set_device("cpp_standalone", build_on_run=False)
     brian2.defaultclock.dt = dt * brian2.second
+    checked = brian2.check_units(step=1, result=1)(_exchange)
+    exchange = brian2.implementation("cpp", CODE)(checked)
     exchange.stateless = False
     group = make_cells(cells, brian2.defaultclock, "stopped : integer (shared)\n")
     group.namespace["exchange"] = exchange

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,7 +202,7 @@ class _Results:
     def __init__(self, folder: Path) -> None:
         self._files = {re.sub(r"_-?\d+$", "", file.name): file for file in folder.iterdir()}
 
-    def read(self, name: str, kind: str) -> NDArray[np.generic]:
+    def read(self, name: str, kind: str) -> NDArray[Any]:
         file = self._files.get(f"_{name}")
         return np.zeros(0, kind) if file is None else np.fromfile(file, kind)
 

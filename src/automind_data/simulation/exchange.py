@@ -151,9 +151,7 @@ class Exchange:
         longest = max((each.delay for each in plan.projections), default=0)
         self._history: deque[NDArray[np.int32]] = deque(maxlen=longest + 1)
         self._counted = 0
-        self._counters = [
-            np.arange(each.first, each.last, dtype=np.uint64) for each in plan.inputs
-        ]
+        self._counters = [np.arange(each.first, each.last, dtype=np.uint64) for each in plan.inputs]
 
     def __call__(self, step: int) -> None:
         """Do what belongs to one step."""

@@ -86,14 +86,14 @@ def simulate_one(configuration: Configuration, settings: Settings) -> Run:
     try:
         network = build_network(full, configuration.random_seed)
     except AutomindError as error:
-        failure = f"{error.file} {error.rule}"
-        return Run(configuration, 0.0, 0.0, False, failure, chosen.kind, nobody, nobody)
+        said = f"{error.file} {error.rule}"
+        return Run(configuration, 0.0, 0.0, False, said, chosen.kind, nobody, nobody)
     raw = run_network(network, full.dt, chosen)
     exc, inh = (
         _spikes(raw.cells, raw.steps, cells, first, full)
         for cells, first in ((network.saved_exc, 0), (network.saved_inh, network.excitatory))
     )
-    failure = None
+    failure: str | None = None
     if not raw.finite:
         failure = EXPLODED
     elif not raw.stopped_early and not len(exc.times):
