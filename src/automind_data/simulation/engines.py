@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import importlib.metadata
@@ -29,6 +30,7 @@ from automind_data.simulation.network import Network
 __all__ = ["COMPILED", "NUMPY", "Engine", "Raw", "cache_folder", "engine", "run_network"]
 
 COMPILED, NUMPY = "compiled", "numpy"
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL = "cannot write the results of a run: the disk is full, or a limit is reached"
 
 
@@ -151,9 +153,14 @@ def run_network(network: Network, dt: float, chosen: Engine) -> Raw:
     AutomindError
         The disk is full, or the compiled network broke down.
     """
-    if chosen.program is not None:
+    if chosen.program is None:
+        return _run_numpy(network, dt)
+    try:
         return _run_compiled(network, chosen.program)
-    return _run_numpy(network, dt)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise AutomindError(cache_folder(), FULL, "free some space and run it again") from None
 
 
 def _run_compiled(network: Network, program: Path) -> Raw:
