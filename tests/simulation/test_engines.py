@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import pickle
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,3 +189,42 @@ def test_a_cut_off_result_is_a_full_disk(tmp_path: Path) -> None:
     small.chmod(0o755)
     with pytest.raises(engines.AutomindError, match="the disk is full"):
         engines.run_network(network, 0.001, engines.Engine(engines.COMPILED, small))
+
+
+LONG = """
+from tests.simulation.small import configuration, settings
+from automind_data.simulation import simulate_one
+print("ready", flush=True)
+simulate_one(configuration(seed=3), settings(sim_time=1e6, t_early_stop=None))
+"""
+
+
+def working_in(folder: Path) -> list[int]:
+    """Processes whose working folder lies below this one."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                if (process / "cwd").readlink().is_relative_to(folder):
+                    found.append(int(process.name))
+    return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_killed_process_takes_its_network_with_it(compiled_networks: Path) -> None:
+    assert engines.engine(PLACES, 0.001).kind == engines.COMPILED
+    work = compiled_networks / "work"
+    with subprocess.Popen([sys.executable, "-c", LONG], stdout=subprocess.PIPE, cwd=ROOT) as child:
+        until(lambda: bool(working_in(work)))
+        child.kill()
+    until(lambda: not working_in(work))
+    assert any(work.glob(".run.*"))
+    simulate_one(configuration(seed=3), SETTINGS)
+    assert not any(work.glob(".run.*"))
