@@ -19,7 +19,6 @@ from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 
 from automind_data.simulation import Run, Settings, engines, simulate_one
 from automind_data.simulation.configuration import applied
-from automind_data.simulation.equations import EQUATIONS, PARAMETERS
 from automind_data.simulation.exchange import mixed
 from automind_data.simulation.network import Network, build_network
 from automind_data.simulation.run import EXPLODED, SILENT
@@ -27,6 +26,20 @@ from tests.conftest import ROOT
 from tests.simulation.small import PLACES, SETTINGS, configuration, settings
 
 SECONDS = 0.4
+PLAIN = """
+dv/dt = (-g_L*(v - v_rest) + g_L*delta_T*exp((v - v_thresh)/delta_T) - w + I)/C
+    : volt (unless refractory)
+dw/dt = (-w + a*(v - v_rest))/tau_w : amp
+dg_e/dt = -g_e/tau_ge : siemens
+dg_i/dt = -g_i/tau_gi : siemens
+I = I_bias + g_e*(E_ge - v) + g_i*(E_gi - v) : amp
+"""
+UNITS = {
+    "C": "farad", "g_L": "siemens", "v_rest": "volt", "v_thresh": "volt", "delta_T": "volt",
+    "a": "siemens", "tau_w": "second", "b": "amp", "v_reset": "volt", "t_refrac": "second",
+    "v_cut": "volt", "E_ge": "volt", "E_gi": "volt", "tau_ge": "second", "tau_gi": "second",
+    "I_bias": "amp",
+}  # fmt: skip
 
 
 def delayed(full: Settings) -> Settings:
@@ -34,9 +47,10 @@ def delayed(full: Settings) -> Settings:
     return replace(full, exc=exc, inh=replace(full.inh, tdelay2e=0.0, tdelay2i=0.003))
 
 
-def plain_brian(network: Network, dt: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def plain_brian(full: Settings, network: Network) -> tuple[np.ndarray, np.ndarray]:
     """Two groups, Brian2's own synapses and refractoriness; the input as a table of events."""
     plan, sizes = network.plan, (network.excitatory, network.inhibitory)
+    dt, steps = full.dt, plan.steps
     clock = brian2.Clock(dt=dt * brian2.second)
     events = np.zeros((steps, PLACES))
     for drive in plan.inputs:
@@ -45,16 +59,17 @@ def plain_brian(network: Network, dt: float, steps: int) -> tuple[np.ndarray, np
             drawn = mixed(plan.key, np.uint64(step * PLACES) + cells) >> np.uint64(1)
             number = np.searchsorted(drive.limits, drawn.astype(np.int64), side="right")
             events[step, drive.first : drive.last] = number * drive.weight
-    said = "".join(f"{name} : {unit} (constant)\n" for name, unit in PARAMETERS.items())
     groups, firsts = [], (0, network.excitatory)
-    for first, number in zip(firsts, sizes, strict=True):
+    for population, first, number in zip((full.exc, full.inh), firsts, sizes, strict=True):
+        said = "".join(f"{name} : {unit} (constant)\n" for name, unit in UNITS.items())
         group = brian2.NeuronGroup(
-            number, EQUATIONS + said, threshold="v > v_cut", reset="v = v_reset; w += b",
+            number, PLAIN + said, threshold="v > v_cut", reset="v = v_reset; w += b",
             refractory="t_refrac", method="euler", clock=clock, codeobj_class=NumpyCodeObject,
         )  # fmt: skip
         part = slice(first, first + number)
-        for name, values in {**network.parameters, "v": network.v}.items():
-            group.variables[name].get_value()[:] = values[part]
+        for name in UNITS:
+            group.variables[name].get_value()[:] = getattr(population, name)
+        group.variables["v"].get_value()[:] = network.v[part]
         table = brian2.TimedArray(events[:, part] * brian2.siemens, dt=dt * brian2.second)
         group.namespace["table"] = table
         group.run_regularly(
@@ -94,7 +109,7 @@ def test_spikes_are_those_of_plain_brian(with_delays: bool) -> None:
     full = applied(configuration(), settings(sim_time=SECONDS, t_early_stop=None))
     full = delayed(full) if with_delays else full
     network = build_network(full, 5)
-    wanted = plain_brian(network, full.dt, network.plan.steps)
+    wanted = plain_brian(full, network)
     assert len(wanted[0]) > 500
     compiled = engines.engine(PLACES, full.dt)
     assert compiled.kind == engines.COMPILED, compiled.reason

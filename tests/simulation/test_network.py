@@ -108,8 +108,8 @@ def test_input_is_binomial() -> None:
 
 def test_the_exponential_term_goes_with_a_delta_t_of_zero() -> None:
     none = applied(configuration({"params_Epop.delta_T": 0.0}), SETTINGS)
-    for quirks, inhibitory in ((Quirks(), 1e-8), (Quirks.published(), 0.0)):
-        slope = build_network(replace(none, quirks=quirks), 1).parameters["g_T"]
+    for quirks, inhibitory in ((Quirks(), 1e-8 * 0.002), (Quirks.published(), 0.0)):
+        slope = build_network(replace(none, quirks=quirks), 1).parameters["slope"]
         assert slope[0] == 0 and slope[90] == inhibitory
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import hashlib
@@ -23,8 +24,10 @@ from numpy.typing import NDArray
 from automind_data.common.errors import AutomindError
 from automind_data.common.files import atomic_folder
 from automind_data.common.leftovers import PART, claimed, clear
+from automind_data.simulation.build import FLAGS
 from automind_data.simulation.equations import EQUATIONS, PARAMETERS, STATE, make_cells
 from automind_data.simulation.exchange import CODE, Exchange, plan_bytes
+from automind_data.simulation.exponential import EXPONENTIAL
 from automind_data.simulation.network import Network
 
 __all__ = ["COMPILED", "NUMPY", "Engine", "Raw", "cache_folder", "engine", "run_network"]
@@ -105,7 +108,8 @@ def engine(cells: int, dt: float) -> Engine:
     compiler = _compiler()
     if compiler is None:
         return Engine(NUMPY, reason="there is no C++ compiler with make")
-    what = (version, compiler, platform.machine(), EQUATIONS, *PARAMETERS, CODE, cells, dt)
+    code = (EQUATIONS, *PARAMETERS, EXPONENTIAL, CODE, *FLAGS)
+    what = (version, compiler, _processor(), *code, cells, dt)
     name = hashlib.sha256(repr(what).encode()).hexdigest()[:24]
     target = cache_folder() / name
     if not (target / "main").is_file():
@@ -113,6 +117,15 @@ def engine(cells: int, dt: float) -> Engine:
         if reason is not None:
             return Engine(NUMPY, reason=reason)
     return Engine(COMPILED, target / "main")
+
+
+def _processor() -> str:
+    """Describe what the machine code is for: machines that share a cache folder may differ."""
+    flags = ""
+    with contextlib.suppress(OSError):
+        said = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        flags = next((line for line in said.splitlines() if line.startswith("flags")), "")
+    return f"{platform.machine()} {platform.processor()} {flags}"
 
 
 def _compiler() -> str | None:

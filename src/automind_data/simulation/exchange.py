@@ -180,15 +180,6 @@ class Exchange:
 
 
 CODE = r"""
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <vector>
-#ifdef __linux__
-#include <signal.h>
-#include <sys/prctl.h>
-#endif
-
 struct Projection {
     int64_t first, excitatory, delay, cells, synapses;
     double weight;
@@ -299,4 +290,4 @@ static int64_t exchange(int64_t step) {
     return stop;
 }
 """
-"""The same for a compiled network, which holds the group `cells`."""
+"""The same for a compiled network with the group `cells`; `build.HEADERS` come before it."""

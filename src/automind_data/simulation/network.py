@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ class Network:
 
     excitatory: int
     inhibitory: int
-    parameters: dict[str, NDArray[np.float64]] = field(repr=False)
+    parameters: dict[str, NDArray[Any]] = field(repr=False)
     v: NDArray[np.float64] = field(repr=False)
     plan: Plan
     saved_exc: NDArray[np.int64] = field(repr=False)
@@ -143,27 +144,32 @@ def _require(settings: Settings, n_exc: int, n_inh: int, igniters: int) -> None:
             raise AutomindError(name, "asks for more than one input event per step", step)
 
 
-def _parameters(settings: Settings, n_exc: int) -> dict[str, NDArray[np.float64]]:
-    """Give each cell its parameters; a `delta_T` of 0 means no exponential term."""
+def _parameters(settings: Settings, n_exc: int) -> dict[str, NDArray[Any]]:
+    """Give each cell its parameters, named as in the equations."""
+    exc, inh = (_of_cells(each, settings.dt) for each in (settings.exc, settings.inh))
+    if settings.quirks.e_decides_exponential and settings.exc.delta_T == 0:
+        inh["slope"] = 0.0
     parameters = {}
-    exc, inh = (_of_cells(each) for each in (settings.exc, settings.inh))
-    if settings.quirks.e_decides_exponential:
-        inh["g_T"] = inh["g_L"] if exc["g_T"] else 0.0
     for name, value in exc.items():
-        parameters[name] = np.full(settings.net.N_pop, inh[name])
+        kind = np.int32 if isinstance(value, int) else np.float64
+        parameters[name] = np.full(settings.net.N_pop, inh[name], kind)
         parameters[name][:n_exc] = value
     return parameters
 
 
-def _of_cells(population: Population) -> dict[str, float]:
-    same = ("C", "g_L", "v_rest", "v_thresh", "v_reset", "v_cut", "t_refrac", "a", "b", "tau_w")
-    more = ("E_ge", "E_gi", "tau_ge", "tau_gi", "I_bias")
-    values = {name: float(getattr(population, name)) for name in (*same, *more)}
-    steep = population.delta_T != 0
-    return values | {
-        "delta_T": population.delta_T if steep else 1.0,
-        "g_T": population.g_L if steep else 0.0,
-    }
+def _of_cells(population: Population, dt: float) -> dict[str, float | int]:
+    """Compute what the equations name; a `delta_T` of 0 means no exponential term."""
+    same = ("g_L", "v_rest", "v_thresh", "v_reset", "v_cut", "a", "b", "E_ge", "E_gi", "I_bias")
+    times = ("C", "tau_w", "tau_ge", "tau_gi")
+    return (
+        {name: float(getattr(population, name)) for name in same}
+        | {f"per_{name}": 1 / getattr(population, name) for name in times}
+        | {
+            "slope": population.g_L * population.delta_T,
+            "per_delta_T": 1 / population.delta_T if population.delta_T else 0.0,
+            "rests": int((population.t_refrac + 1e-3 * dt) / dt),
+        }
+    )
 
 
 def _stopping(settings: Settings, n_exc: int) -> tuple[int, tuple[int, int], int, int]:
