@@ -64,9 +64,9 @@ def by_hand(case: str, u: Any, x: Any, batch: int, epochs: int) -> float:
         estimator, z_score_x="none", hidden_features=50, num_transforms=5, embedding_net=net
     )
     prior = BoxUniform(torch.zeros(WIDTH), torch.ones(WIDTH))
-    inference = NPE(prior, density_estimator=builder, show_progress_bars=False)
-    inference.append_simulations(torch.from_numpy(u), torch.from_numpy(x))
     with tempfile.TemporaryDirectory() as logs, contextlib.chdir(logs):
+        inference = NPE(prior, density_estimator=builder, show_progress_bars=False)
+        inference.append_simulations(torch.from_numpy(u), torch.from_numpy(x))
         begin = time.perf_counter()
         inference.train(
             training_batch_size=batch,
