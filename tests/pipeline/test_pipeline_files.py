@@ -79,7 +79,7 @@ def test_no_out_names_a_remote_and_nothing_depends_on_an_unpacked_folder() -> No
 
 def test_every_stage_is_in_the_lock() -> None:
     assert set(load("dvc.lock")["stages"]) == set(stages())
-    assert len(stages()) <= 34
+    assert len(stages()) <= 35
 
 
 def test_the_stages_cover_the_layout() -> None:
