@@ -92,6 +92,8 @@ def make_inputs(
                 "bootstrap": 1,
                 "seed": 1,
             },
+            "train": params["train"],
+            "simulate": params["simulate"],
             "report": {"observation": "first"},
         },
     )

@@ -176,6 +176,7 @@ def test_charts_are_painted(browser, pages, name):
 @pytest.mark.parametrize("width", [390, 1280])
 def test_models_simulated_again_are_painted(browser, pages, width):
     browser.open(pages["plain"], width)
+    browser.page.wait_for_selector(".robust [data-plot] svg")
     sizes = browser.value(
         "[...document.querySelectorAll('.robust [data-plot] svg')]"
         ".map(each => [each.getBoundingClientRect().width,"

@@ -133,19 +133,25 @@ def tells_nothing(port: int) -> bool:
     with socket.create_connection(("127.0.0.1", port), 2) as plain:
         try:
             with anyone.wrap_socket(plain) as stranger:
-                stranger.recv(1)
+                if stranger.recv(1):
+                    return False
         except ssl.SSLError as error:
-            return "CERTIFICATE_REQUIRED" in str(error).replace(" ", "_").upper()
-        except TimeoutError:
-            pages = ("health", "metrics", "json/identity.json", "info/main/workers.html")
-            return all(status(port, page) == 404 for page in pages)
-    return False
+            if "CERTIFICATE_REQUIRED" in str(error).replace(" ", "_").upper():
+                return True
+        except (TimeoutError, ConnectionError):
+            pass
+    pages = ("health", "metrics", "json/identity.json", "info/main/workers.html")
+    return all(status(port, page) in (404, None) for page in pages)
 
 
-def status(port: int, page: str) -> int:
+def status(port: int, page: str) -> int | None:
+    """Ask for a page; None where no web server answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("GET", f"/{page}")
-    return connection.getresponse().status
+    try:
+        connection.request("GET", f"/{page}")
+        return connection.getresponse().status
+    except (ConnectionError, http.client.HTTPException):
+        return None
 
 
 def listening() -> list[tuple[str, int]]:

@@ -12,10 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import brian2
 import numpy as np
 import pytest
-from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 
 from automind_data.simulation import Run, Settings, engines, simulate_one
 from automind_data.simulation.configuration import applied
@@ -51,6 +49,9 @@ def plain_brian(full: Settings, network: Network) -> tuple[np.ndarray, np.ndarra
     """Two groups, Brian2's own synapses and refractoriness; the input as a table of events."""
     plan, sizes = network.plan, (network.excitatory, network.inhibitory)
     dt, steps = full.dt, plan.steps
+    import brian2  # changes how pytest collects: not before that is done
+    from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+
     clock = brian2.Clock(dt=dt * brian2.second)
     events = np.zeros((steps, PLACES))
     for drive in plan.inputs:
