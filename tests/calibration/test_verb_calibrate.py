@@ -46,6 +46,8 @@ def test_the_sample_release_loses_to_the_prior_and_sbc_does_not_tell(
     checks = json.loads((out / "burst/record.json").read_text())["checks_made"]
     gain = checks["prior"]["numbers"]["gain"]
     assert gain["value"] + 4 * gain["error"] < 0 < gain["must_be"]
+    metrics = (out / "metrics.json").read_text()
+    assert '"standard_error"' in metrics and '"error"' not in metrics  # dvc warns of `error`
     assert checks["prior"]["verdict"] == checks["coverage"]["verdict"] == "fail"
     assert checks["sbc"]["verdict"] == "undecided" and checks["sbc"]["p"] > LEVEL
     assert "burst prior: fail, it loses to the prior" in said

@@ -269,7 +269,11 @@ def _metrics(one: Calibrated) -> dict[str, Any]:
             check.name: {
                 **({} if check.p is None else {"p": _probability(check.p)}),
                 **{
-                    name: {"value": number.value, "error": number.error, "must_be": number.must_be}
+                    name: {
+                        "value": number.value,
+                        "standard_error": number.error,  # of metrics with `error`, dvc warns
+                        "must_be": number.must_be,
+                    }
                     for name, number in check.numbers.items()
                 },
             }

@@ -41,7 +41,8 @@ def no_column_is_new(drift: Drift) -> Iterator[Found]:
     """Every column was in the release before."""
     new = [name for name in drift.new["columns"] if name not in drift.old["columns"]]
     if new:
-        message = f"{len(new)} columns were not in {drift.before} ({', '.join(new[:3])})"
+        many = f"{len(new)} columns were" if len(new) > 1 else "1 column was"
+        message = f"{many} not in {drift.before} ({', '.join(new[:3])})"
         yield Found(message, len(new), tuple({"column": name} for name in new))
 
 
@@ -79,7 +80,8 @@ def values_are_as_before(drift: Drift) -> Iterator[Found]:
             cases.append(case)
     if cases:
         names = ", ".join(case["column"] for case in cases[:3])
-        message = f"values changed since {drift.before} in {len(cases)} columns ({names})"
+        many = f"{len(cases)} columns" if len(cases) > 1 else "1 column"
+        message = f"values changed since {drift.before} in {many} ({names})"
         yield Found(message, len(cases), tuple(cases))
 
 
