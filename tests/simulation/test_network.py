@@ -68,7 +68,8 @@ def test_other_connections_are_independent_without_equal_numbers() -> None:
 
 
 def test_projections_take_weights_of_the_target_and_delays_of_the_source() -> None:
-    full = applied(configuration(), BIG)
+    weights = {"params_Ipop.Q_ge": 2.0, "params_Ipop.Q_gi": 6.0}
+    full = applied(configuration(weights), BIG)
     full = replace(
         full,
         exc=replace(full.exc, tdelay2e=0.002, tdelay2i=0.003),
@@ -82,9 +83,9 @@ def test_projections_take_weights_of_the_target_and_delays_of_the_source() -> No
     assert found == [
         (0, True, 4.5, 2),
         (0, True, 3.0, 2),
-        (0, True, 3.0, 3),
+        (0, True, 2.0, 3),
         (1600, False, 8.0, 4),
-        (1600, False, 8.0, 5),
+        (1600, False, 6.0, 5),
     ]
     to_exc, to_inh = network.plan.projections[3], network.plan.projections[2]
     assert to_exc.targets.max() < 1600 <= to_inh.targets.min() and to_inh.targets.max() < 1999
@@ -121,6 +122,9 @@ def test_early_stopping_in_whole_spikes() -> None:
     rate = plan.many / 80 / 0.5
     assert rate * 0.003 >= 0.99 > (plan.many - 1) / 80 / 0.5 * 0.003
     assert plan.few / 80 / 0.5 * 0.003 <= 1e-4 < (plan.few + 1) / 80 / 0.5 * 0.003
+    exact = replace(full, stop_fr_norm=(0.003 * (20 / 80) / 0.5, 0.003 * (40 / 80) / 0.5))
+    limits = build_network(exact, 1).plan
+    assert (limits.few, limits.many) == (20, 40)  # the limits themselves stop a run
     older = replace(full, quirks=Quirks.published(), analysis_window=(0.2, None))
     assert build_network(older, 1).plan.window == (200, 600)
 
