@@ -5,14 +5,17 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 FUZZ ?= 20000
 PYTHON_HERE := $(VENV)/bin/python
+# Without --no-compile all of it would be compiled, which takes longer than installing it.
+INSTALL := $(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-compile
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	test -x $(PYTHON_HERE) || $(PYTHON) -m venv $(VENV)
-	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check $(TORCH)
-	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(INSTALL) $$(grep ^pip== requirements.lock)
+	$(INSTALL) -c requirements.lock $(TORCH)
+	$(INSTALL) --no-deps -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
 	touch $@
 
 .PHONY: setup

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import run
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"].values()
@@ -24,6 +27,10 @@ def test_a_dependency_is_pinned_and_earns_a_line(root: Path, name: str) -> None:
 def test_every_pin_is_exact(root: Path) -> None:
     for line in (root / "requirements.lock").read_text().splitlines():
         assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)
+
+
+def test_nothing_is_left_out_of_the_pins(root: Path) -> None:
+    run(sys.executable, "-m", "pip", "check", cwd=root)
 
 
 def test_every_parameter_is_explained(root: Path) -> None:

@@ -20,6 +20,11 @@ def test_a_reshaped_release(clone: Path, release: Path, tmp_path: Path) -> None:
     folder = reshape(release, tmp_path / "another")
     run("automind-data", "import", folder, "--release", "another", "--yes", cwd=clone)
     before = pd.read_csv(folder / "observations/synthetic_summary.csv", dtype=str)
+    params = (clone / "params.yaml").read_text()
+    assert "\n  n_samples: 999\n" in params
+    fewer = params.replace("\n  n_samples: 999\n", "\n  n_samples: 199\n")
+    (clone / "params.yaml").write_text(fewer)
+    (clone / "dvc.lock").unlink()
     run("dvc", "repro", cwd=clone)
 
     summary = json.loads((clone / "derived/validation/summary.json").read_text())
