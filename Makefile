@@ -31,7 +31,7 @@ repro: setup ## pull the release, derive what is missing or changed, say where t
 
 .PHONY: test
 test: setup ## run every test
-	$(PYTHON_HERE) -m pytest -n auto --dist worksteal
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTHON_HERE) -m pytest -n auto --dist worksteal
 
 .PHONY: fuzz
 fuzz: setup ## feed the readers with broken input for a long time (FUZZ=inputs per test)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ SRC = Path(__file__).parents[1] / "src"
 PACKAGE = "automind_data"
 
 
+@functools.cache
 def module_file(module: str) -> Path | None:
     base = SRC.joinpath(*module.split("."))
     for candidate in (base / "__init__.py", base.with_suffix(".py")):
@@ -27,6 +29,7 @@ def running(node: ast.AST) -> Iterator[ast.AST]:
         yield from running(child)
 
 
+@functools.cache
 def imported(file: Path) -> set[str]:
     """Every module of the package that a file imports, anywhere in it."""
     found: set[str] = set()
@@ -39,6 +42,7 @@ def imported(file: Path) -> set[str]:
     return {name for name in found if name.split(".")[0] == PACKAGE and module_file(name)}
 
 
+@functools.cache
 def holds_code(file: Path) -> bool:
     """Say whether a file holds more than a docstring."""
     body = ast.parse(file.read_text(encoding="utf-8")).body
