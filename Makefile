@@ -5,7 +5,8 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 FUZZ ?= 20000
 PYTHON_HERE := $(VENV)/bin/python
-# Without --no-compile all of it would be compiled, which takes longer than installing it.
+# Modules are compiled when first imported: all of them at once takes longer than installing them.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-compile
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
