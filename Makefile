@@ -5,7 +5,8 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 FUZZ ?= 20000
 PYTHON_HERE := $(VENV)/bin/python
-# What is ours is compiled once, too, whatever the environment says.
+# Setup compiles on all cores what pip would on one; a few packages hold templates that do not compile.
+# What is ours is compiled when it first runs, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-compile
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -14,7 +15,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	test -x $(PYTHON_HERE) || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) $$(grep ^pip== requirements.lock)
-	$(INSTALL) -c requirements.lock $(TORCH)
+	$(INSTALL) $(TORCH)
 	$(INSTALL) --no-deps -r requirements.lock
 	$(INSTALL) --no-deps --no-build-isolation -e .
 	$(PYTHON_HERE) -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib || true
